@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+typedef int pgb_arch_aarch64_is_not_written_yet;

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgobolt/bolt/fdata_read.h"

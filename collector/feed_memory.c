@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgobolt/collector/feed_memory.h"

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgobolt/collector/host.h"

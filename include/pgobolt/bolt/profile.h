@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Symbolic counts, as fdata holds them: branches between (function, offset) pairs, or samples
+ * at them. Names are interned; equal lines are summed as they come.
+ */
+#ifndef PGOBOLT_BOLT_PROFILE_H
+#define PGOBOLT_BOLT_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pgobolt/base/error.h"
+#include "pgobolt/bolt/elf_image.h"
+#include "pgobolt/collector/edges.h"
+
+enum pgb_profile_kind {
+	PGB_PROFILE_UNKNOWN,  /* nothing was added yet */
+	PGB_PROFILE_BRANCHES, /* LBR-like: branch lines */
+	PGB_PROFILE_SAMPLES,  /* no_lbr: sample lines */
+};
+
+/* One end. `name` is interned; PGB_NAME_UNKNOWN means outside ("0 [unknown] 0"). */
+#define PGB_NAME_UNKNOWN 0u
+
+struct pgb_place {
+	uint32_t name;
+	uint64_t offset;
+};
+
+struct pgb_profile_branch {
+	struct pgb_place from, to;
+	uint64_t mispredicts, count;
+};
+
+struct pgb_profile_sample {
+	struct pgb_place at;
+	uint64_t count;
+};
+
+/* Kinds 3 and 4 of fdata: an instruction and the data address it touched. */
+struct pgb_profile_memory {
+	struct pgb_place at, data; /* data.name UNKNOWN: data.offset is an address */
+	uint64_t count;
+};
+
+struct pgb_profile;
+
+struct pgb_profile *pgb_profile_new(void);
+void pgb_profile_free(struct pgb_profile *profile);
+
+/* `name` is the plain name, not escaped. */
+uint32_t pgb_profile_intern(struct pgb_profile *profile, const char *name, size_t length);
+const char *pgb_profile_name(const struct pgb_profile *profile, uint32_t name);
+
+/* Counts saturate at INT64_MAX: fdata's are signed. */
+void pgb_profile_add_branch(struct pgb_profile *profile, const struct pgb_profile_branch *branch);
+void pgb_profile_add_sample(struct pgb_profile *profile, const struct pgb_profile_sample *sample);
+void pgb_profile_add_memory(struct pgb_profile *profile, const struct pgb_profile_memory *memory);
+
+enum pgb_profile_kind pgb_profile_kind(const struct pgb_profile *profile);
+/*
+ * Fix the kind. PGB_E_MISMATCH when the profile already has the other one: no_lbr and branch
+ * profiles cannot be mixed, nor can `boltedcollection` and plain ones.
+ */
+int pgb_profile_set_kind(struct pgb_profile *profile, enum pgb_profile_kind kind, bool bolted,
+			 struct pgb_error *error);
+bool pgb_profile_bolted(const struct pgb_profile *profile);
+/* Event names of a no_lbr profile; each once, in byte order when read back. */
+void pgb_profile_add_event(struct pgb_profile *profile, const char *event);
+size_t pgb_profile_event_count(const struct pgb_profile *profile);
+const char *pgb_profile_event(const struct pgb_profile *profile, size_t index);
+
+/*
+ * perf2bolt's order (facts in fdata_write.h): sorts in place; borrowed until the next add.
+ */
+const struct pgb_profile_branch *pgb_profile_branches(struct pgb_profile *profile, size_t *count);
+const struct pgb_profile_sample *pgb_profile_samples(struct pgb_profile *profile, size_t *count);
+const struct pgb_profile_memory *pgb_profile_memories(struct pgb_profile *profile, size_t *count);
+/* Distinct function names that have counts; sum of all counts. */
+size_t pgb_profile_function_count(struct pgb_profile *profile);
+uint64_t pgb_profile_total(const struct pgb_profile *profile);
+
+/* Where the edges of a binary went; conservation law of the conversion. */
+struct pgb_profile_stats {
+	uint64_t seen;
+	uint64_t written;
+	uint64_t no_function; /* inside the binary, in no function */
+	uint64_t external;    /* both ends outside */
+	uint64_t dropped;     /* not convertible by this version: counted, never silent */
+};
+
+/* IP edges of one binary to samples (no_lbr). */
+int pgb_profile_add_ip_edges(struct pgb_profile *profile, struct pgb_elf_image *image,
+			     struct pgb_edges *edges, uint32_t binary,
+			     struct pgb_profile_stats *stats, struct pgb_error *error);
+
+#endif

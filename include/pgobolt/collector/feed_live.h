@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Live kernel rings: one event per (task, CPU) or per CPU, one ring per CPU, records merged in
+ * time order.
+ *
+ * Order: rings of different CPUs are merged by time. A round takes the clock first and then the
+ * heads, and yields only records older than that clock by a margin: what a CPU may still be
+ * writing stays in its ring for the next round.
+ */
+#ifndef PGOBOLT_COLLECTOR_FEED_LIVE_H
+#define PGOBOLT_COLLECTOR_FEED_LIVE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "pgobolt/base/log.h"
+#include "pgobolt/collector/feed.h"
+#include "pgobolt/collector/host.h"
+#include "pgobolt/collector/perf_sys.h"
+
+/* Borrowed for the time of the call, but for `sys` and `host`, which must outlive the feed. */
+struct pgb_feed_live_config {
+	const struct pgb_perf_sys *sys;
+	const struct pgb_host *host;
+	const struct pgb_log *log;
+	/* One attr per PMU to open (two on hybrids); complete but for what section "layout" adds.
+	 */
+	const struct perf_event_attr *attrs;
+	size_t attr_count;
+	const pid_t *pids; /* processes to attach to: all their threads, and new ones by inherit */
+	size_t pid_count;
+	bool system_wide;
+	bool enable_on_exec; /* the one pid is a held child; counting starts at its exec */
+	size_t ring_pages;   /* per CPU; 0: default */
+};
+
+/*
+ * Errors name the event, the errno and the remedy: PGB_E_PERMISSION (paranoid, capability,
+ * seccomp), PGB_E_UNSUPPORTED, PGB_E_RESOURCE (EMFILE: ulimit -n; locked memory), PGB_E_GONE (no
+ * such pid).
+ */
+int pgb_feed_live_new(struct pgb_feed **feed, const struct pgb_feed_live_config *config,
+		      struct pgb_error *error);
+/* Start, where not enable_on_exec; stop. Draining goes on after a stop until next() says 0. */
+int pgb_feed_live_enable(struct pgb_feed *feed, struct pgb_error *error);
+void pgb_feed_live_disable(struct pgb_feed *feed);
+/* Nothing more will be written: the last round yields everything that is left. */
+void pgb_feed_live_finish(struct pgb_feed *feed);
+size_t pgb_feed_live_ring_bytes(const struct pgb_feed *feed);
+
+/*
+ * Explain a failed perf_event_open: fills error with the cause and the remedy for this host.
+ * `negative_errno` as pgb_perf_sys.event_open gave it. Returns error->code.
+ */
+int pgb_feed_live_explain(const struct pgb_host *host, const struct perf_event_attr *attr,
+			  int negative_errno, bool system_wide, struct pgb_error *error);
+
+#endif

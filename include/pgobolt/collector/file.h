@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files: mapped input that is never touched, and output that appears whole or not at all.
+ */
+#ifndef PGOBOLT_COLLECTOR_FILE_H
+#define PGOBOLT_COLLECTOR_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "pgobolt/base/error.h"
+#include "pgobolt/base/text.h"
+
+/* A read-only private mapping of a regular file. `bytes` is NULL where size_bytes is 0. */
+struct pgb_file_map {
+	const uint8_t *bytes;
+	size_t size_bytes;
+	uint64_t device, inode;
+	int64_t modified_ns;
+};
+
+/*
+ * Errors: PGB_E_NOT_FOUND, PGB_E_PERMISSION, PGB_E_IO (also: a directory, a FIFO, a device).
+ */
+int pgb_file_map_open(struct pgb_file_map *map, const char *path, struct pgb_error *error);
+void pgb_file_map_close(struct pgb_file_map *map);
+
+/* Append at most `most` bytes of a file of unknown size (sysfs, procfs) to `text`. */
+int pgb_file_read(struct pgb_text *text, const char *path, size_t most, struct pgb_error *error);
+
+/*
+ * Output under a temporary name in the target's folder. Write to `stream` with stdio, then
+ * commit: flush, fsync, rename over `path`. Until then `path` is untouched. Write errors (a full
+ * disk) surface in commit, which then removes the temporary file.
+ */
+struct pgb_out_file {
+	FILE *stream;
+	char *path;
+	char *path_temporary;
+};
+
+int pgb_out_open(struct pgb_out_file *out, const char *path, struct pgb_error *error);
+int pgb_out_commit(struct pgb_out_file *out, struct pgb_error *error);
+/* Remove what was written. Legal after commit and on a zeroed object: does nothing then. */
+void pgb_out_discard(struct pgb_out_file *out);
+
+/* Are these two names for one file (st_dev, st_ino)? false where either does not exist. */
+bool pgb_file_same(const char *path_a, const char *path_b);
+
+/* mkdir -p. */
+int pgb_file_make_directories(const char *path, struct pgb_error *error);
+
+/* Remove a folder and what is in it, never following a link. Missing is success. */
+int pgb_file_remove_tree(const char *path, struct pgb_error *error);
+
+/* Is there a file one can execute? */
+bool pgb_file_is_executable(const char *path);
+
+#endif

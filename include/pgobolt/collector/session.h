@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One recording: feed -> source -> addrspace -> edges, and the program that is recorded. Owns
+ * all of them. Bounded memory: grows with distinct edges and live mappings, never with time.
+ */
+#ifndef PGOBOLT_COLLECTOR_SESSION_H
+#define PGOBOLT_COLLECTOR_SESSION_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pgobolt/base/log.h"
+#include "pgobolt/collector/addrspace.h"
+#include "pgobolt/collector/edges.h"
+#include "pgobolt/collector/event.h"
+#include "pgobolt/collector/feed.h"
+#include "pgobolt/collector/host.h"
+#include "pgobolt/collector/perf_sys.h"
+#include "pgobolt/collector/source.h"
+
+struct pgb_session;
+
+/* Borrowed; must outlive the session. */
+struct pgb_session_config {
+	const struct pgb_perf_sys *sys; /* NULL: the kernel */
+	const struct pgb_host *host;
+	const struct pgb_log *log;
+	const struct pgb_source *source;
+	const struct pgb_decode_options *decode; /* NULL: defaults */
+	const char *event;			 /* NULL: the source's own choice */
+	struct pgb_rate rate;			 /* both 0: the source's own choice */
+	const char *const *argv;		 /* program to start; or .. */
+	const pid_t *pids;			 /* .. processes to attach to; or .. */
+	size_t pid_count;
+	bool system_wide;     /* .. everything */
+	uint64_t duration_ns; /* 0: until the end */
+	/* Set to non-zero by a signal handler to end the recording; NULL: none. */
+	const volatile sig_atomic_t *stop;
+	/* Called now and then with the figures so far; NULL: none. */
+	void (*progress)(void *context, const struct pgb_session *session);
+	void *progress_context;
+};
+
+/*
+ * The conservation law, over branches of user space for branch sources and IPs for others:
+ * seen = mapped + anonymous + unmapped + dropped(reason); mapped is what `edges` holds.
+ */
+struct pgb_session_stats {
+	struct pgb_feed_stats feed;
+	struct pgb_source_stats source;
+	uint64_t mapped;    /* samples or branches with an end in a binary */
+	uint64_t anonymous; /* JIT, vDSO, stack */
+	uint64_t unmapped;  /* no mapping known there */
+	uint64_t edges_overflow;
+	uint64_t threads, processes, execs; /* seen to start */
+	uint64_t duration_ns;
+	uint64_t cpu_ns; /* our own CPU time */
+	uint64_t ring_bytes;
+	int exit_status; /* of the program started; 128 + signal */
+	bool has_exit_status;
+	int exit_signal; /* 0: it exited */
+};
+
+int pgb_session_new(struct pgb_session **session, const struct pgb_session_config *config,
+		    struct pgb_error *error);
+/*
+ * Start or attach, gather until the end, the duration or a stop. What was gathered is kept on
+ * every way out. Errors: what the feed, the source and the program's start give.
+ */
+int pgb_session_run(struct pgb_session *session, struct pgb_error *error);
+/* Feed records from elsewhere through the same path (perf.data, memory). */
+int pgb_session_consume(struct pgb_session *session, struct pgb_feed *feed,
+			struct pgb_error *error);
+void pgb_session_free(struct pgb_session *session);
+
+struct pgb_edges *pgb_session_edges(struct pgb_session *session);
+struct pgb_addrspace *pgb_session_addrspace(struct pgb_session *session);
+const struct pgb_session_stats *pgb_session_stats(const struct pgb_session *session);
+/* Index of the binary that the started program's exec mapped first; PGB_BINARY_NONE. */
+uint32_t pgb_session_main_binary(const struct pgb_session *session);
+/* The event that was used, as people write it. Borrowed. */
+const char *pgb_session_event_name(const struct pgb_session *session);
+struct pgb_rate pgb_session_rate(const struct pgb_session *session);
+
+#endif

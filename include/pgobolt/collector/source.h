@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A source: how one kind of hardware (or the kernel's clock) is asked for samples, and how a
+ * sample's bytes become branches. Decoding is pure; every decoder is compiled on every host.
+ */
+#ifndef PGOBOLT_COLLECTOR_SOURCE_H
+#define PGOBOLT_COLLECTOR_SOURCE_H
+
+#include <linux/perf_event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pgobolt/base/error.h"
+#include "pgobolt/collector/edges.h"
+#include "pgobolt/collector/record.h"
+
+struct pgb_host;
+
+enum pgb_branch_flag {
+	PGB_BRANCH_MISPREDICTED = 1,
+	PGB_BRANCH_PREDICTED = 2, /* neither: the hardware does not tell */
+	PGB_BRANCH_NOT_TAKEN = 4,
+	PGB_BRANCH_RETURN = 8, /* the hardware says so */
+	PGB_BRANCH_FUSED = 16, /* `from` is a compare fused with the branch behind it (IBS) */
+};
+
+/*
+ * Where decoded samples go. Addresses are run-time addresses of record->pid.
+ * `context` is the receiver's.
+ */
+struct pgb_sink {
+	/* A branch, then straight on to the next branch at `to` (PGB_ADDRESS_NONE: unknown). */
+	void (*trace)(void *context, const struct pgb_record *record, uint64_t branch,
+		      uint64_t from, uint64_t to, unsigned int flags);
+	/* The program was at `address`; weight in samples. */
+	void (*ip)(void *context, const struct pgb_record *record, uint64_t address);
+	void *context;
+};
+
+/* What decoding dropped, by reason; part of the conservation law. */
+struct pgb_source_stats {
+	uint64_t samples;	/* decoded */
+	uint64_t samples_empty; /* no entries in the stack */
+	uint64_t branches;	/* entries seen, before any was dropped */
+	uint64_t kernel;	/* either end in the kernel */
+	uint64_t zero;		/* an end is 0: chain broken there */
+	uint64_t speculative;	/* wrong-path entries of AMD: chain broken there */
+	uint64_t aborted;	/* transaction aborts: chain broken there */
+	uint64_t malformed;
+};
+
+/* How a decoder should behave where perf2bolt and we disagree. */
+struct pgb_decode_options {
+	bool compat_perf2bolt; /* keep zero, aborted and speculative entries; never break chains */
+};
+
+struct pgb_source {
+	const char *name;    /* as `record --source` spells it */
+	const char *summary; /* one line for people */
+	bool has_branches;
+	/* Can this machine do it? 0, or PGB_E_UNSUPPORTED / PGB_E_PERMISSION with the remedy. */
+	int (*probe)(const struct pgb_host *host, struct pgb_error *error);
+	/* Set what the source needs in an attr that already holds event and period. */
+	int (*configure)(const struct pgb_host *host, struct perf_event_attr *attr,
+			 struct pgb_error *error);
+	/* One SAMPLE record into the sink. 0 or PGB_E_CORRUPT (counted by the caller). */
+	int (*decode)(const struct pgb_record *record, const struct pgb_decode_options *options,
+		      const struct pgb_sink *sink, struct pgb_source_stats *stats);
+};
+
+extern const struct pgb_source pgb_source_ip;
+extern const struct pgb_source pgb_source_lbr;
+
+/* By its name; NULL where there is none. Borrowed. */
+const struct pgb_source *pgb_source_find(const char *name);
+/* Every source that reads rings, in the order `auto` tries them; NULL-terminated. */
+extern const struct pgb_source *const pgb_sources[];
+
+#endif
