@@ -12,6 +12,7 @@
 
 #include "pgobolt/base/error.h"
 #include "pgobolt/collector/edges.h"
+#include "pgobolt/collector/event.h"
 #include "pgobolt/collector/record.h"
 
 struct pgb_host;
@@ -54,15 +55,39 @@ struct pgb_decode_options {
 	bool compat_perf2bolt; /* keep zero, aborted and speculative entries; never break chains */
 };
 
+/* What the user asked for. NULL and zeros: the source's own choice for this machine. */
+struct pgb_source_request {
+	const char *event;
+	struct pgb_rate rate;
+};
+
+#define PGB_SOURCE_ATTRS_MAX 4
+
+/*
+ * What to open: one attr per PMU (two where fast and slow cores have a PMU each). All of them have
+ * the same sample_type, so that one record format fits.
+ */
+struct pgb_source_plan {
+	struct perf_event_attr attrs[PGB_SOURCE_ATTRS_MAX];
+	size_t attr_count;
+	struct pgb_rate rate; /* requested or default; periods are prime unless requested */
+	char event_name[256]; /* as people write it and pgb_event_parse() reads it */
+};
+
 struct pgb_source {
 	const char *name;    /* as `record --source` spells it */
 	const char *summary; /* one line for people */
 	bool has_branches;
 	/* Can this machine do it? 0, or PGB_E_UNSUPPORTED / PGB_E_PERMISSION with the remedy. */
 	int (*probe)(const struct pgb_host *host, struct pgb_error *error);
-	/* Set what the source needs in an attr that already holds event and period. */
-	int (*configure)(const struct pgb_host *host, struct perf_event_attr *attr,
-			 struct pgb_error *error);
+	/*
+	 * Complete attrs for this machine, but for what pgb_feed_live adds (enable_on_exec,
+	 * inherit, side-band records, watermark). `request` may be NULL. Errors: what probe
+	 * and pgb_event_parse() say; PGB_E_USAGE for a rate or an event that this source
+	 * cannot have.
+	 */
+	int (*plan)(const struct pgb_host *host, const struct pgb_source_request *request,
+		    struct pgb_source_plan *plan, struct pgb_error *error);
 	/* One SAMPLE record into the sink. 0 or PGB_E_CORRUPT (counted by the caller). */
 	int (*decode)(const struct pgb_record *record, const struct pgb_decode_options *options,
 		      const struct pgb_sink *sink, struct pgb_source_stats *stats);
