@@ -19,7 +19,7 @@ for file in $sources; do
 		END { exit bad }' || bad=1
 	awk -v file="$file" '
 		{
-			if ($0 ~ /^  +[^ *]/) { print file ":" NR ": indented with spaces"; bad = 1 }
+			if ($0 ~ /^  +[^ *]/ && $0 !~ /\\$/) { print file ":" NR ": indented with spaces"; bad = 1 }
 			if ($0 ~ /[ \t]$/) { print file ":" NR ": blanks at the end"; bad = 1 }
 			if ($0 ~ /^\{/) start = NR
 			if ($0 ~ /^\}/ && start) {
@@ -57,7 +57,7 @@ owner 'zstd' '^collector/feed_perfdata[a-z_]*\.c$'
 owner 'cmocka' '^tests/'
 
 for header in $(find include/pgobolt/collector include/pgobolt/bolt include/pgobolt/pgo \
-	include/pgobolt/bench -name '*.h'); do
+	include/pgobolt/bench -name '*.h' 2>/dev/null); do
 	stem=${header#include/pgobolt/}
 	[ -f "${stem%.h}.c" ] || complain "$header: no ${stem%.h}.c"
 done
