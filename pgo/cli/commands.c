@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgobolt/pgo/cli/commands.h"
+
+const struct pgb_command *const pgb_commands[] = {
+	&pgb_command_doctor,  &pgb_command_record, &pgb_command_optimize,
+	&pgb_command_verify,  &pgb_command_merge,  &pgb_command_dump,
+	&pgb_command_explain, &pgb_command_help,   NULL,
+};
+
+const struct pgb_command *pgb_command_find(const char *name)
+{
+	for (size_t i = 0; pgb_commands[i]; i++)
+		if (strcmp(pgb_commands[i]->name, name) == 0)
+			return pgb_commands[i];
+	return NULL;
+}
+
+int pgb_command_unknown(const char *name, struct pgb_error *error)
+{
+	PGB_ARRAY(const char *) names = {0};
+	const char *near;
+
+	for (size_t i = 0; pgb_commands[i]; i++)
+		pgb_array_push(&names, pgb_commands[i]->name);
+	near = pgb_near_name(name, names.items, names.count);
+	pgb_array_release(&names);
+	pgb_fail(error, PGB_E_USAGE, "there is no command '%s'", name);
+	if (near)
+		return pgb_remedy(error, "did you mean: pgobolt %s", near);
+	return pgb_remedy(error, "for the list of commands: pgobolt help");
+}
+
+int pgb_exit_status_of_runner(int code, bool starting, bool started)
+{
+	if (starting && code == PGB_E_NOT_FOUND)
+		return 127;
+	if (starting && code == PGB_E_PERMISSION)
+		return 126;
+	if (!starting && !started && (code == PGB_E_USAGE || pgb_code_exit_status(code) == 3))
+		return pgb_code_exit_status(code);
+	return 125;
+}

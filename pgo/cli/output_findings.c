@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Findings of doctor, verify and optimize: printed alike everywhere. */
+#include <jansson.h>
+
+#include "pgobolt/pgo/cli/output.h"
+
+struct mark {
+	const char *unicode, *ascii, *name;
+	enum pgb_style style;
+};
+
+static const struct mark marks[] = {
+	[PGB_FINDING_GOOD] = {"✓ ", "ok   ", "good", PGB_STYLE_GREEN},
+	[PGB_FINDING_NOTE] = {"· ", "note ", "note", PGB_STYLE_CYAN},
+	[PGB_FINDING_WARNING] = {"! ", "warn ", "warning", PGB_STYLE_YELLOW},
+	[PGB_FINDING_ERROR] = {"✗ ", "BAD  ", "error", PGB_STYLE_RED},
+};
+
+static const struct mark *mark_of(enum pgb_severity severity)
+{
+	pgb_assert((size_t)severity < sizeof(marks) / sizeof(*marks));
+	return &marks[severity];
+}
+
+static void print_remedy(struct pgb_output *output, const char *remedy)
+{
+	const char *indent = output->unicode ? "  " : "     ";
+
+	while (*remedy) {
+		int length = (int)strcspn(remedy, "\n");
+
+		pgb_output_line(output, "%s%s%.*s%s", indent,
+				pgb_output_style(output, PGB_STYLE_DIM), length, remedy,
+				pgb_output_style(output, PGB_STYLE_PLAIN));
+		remedy += length;
+		remedy += *remedy == '\n';
+	}
+}
+
+void pgb_output_finding(struct pgb_output *output, const struct pgb_finding *finding)
+{
+	const struct mark *mark = mark_of(finding->severity);
+
+	if (output->quiet && finding->severity <= PGB_FINDING_NOTE)
+		return;
+	pgb_output_line(output, "%s%s%s%s", pgb_output_style(output, mark->style),
+			output->unicode ? mark->unicode : mark->ascii,
+			pgb_output_style(output, PGB_STYLE_PLAIN), finding->message);
+	if (finding->remedy)
+		print_remedy(output, finding->remedy);
+}
+
+void pgb_output_findings(struct pgb_output *output, const struct pgb_findings *findings)
+{
+	for (size_t i = 0; i < findings->list.count; i++)
+		pgb_output_finding(output, &findings->list.items[i]);
+}
+
+json_t *pgb_findings_json(const struct pgb_findings *findings)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < findings->list.count; i++) {
+		const struct pgb_finding *finding = &findings->list.items[i];
+		json_t *row = json_pack("{s:s, s:s, s:o}", "check", finding->check, "severity",
+					mark_of(finding->severity)->name, "message",
+					pgb_json_text(finding->message));
+
+		if (finding->code)
+			json_object_set_new(row, "code", json_string(pgb_code_name(finding->code)));
+		if (finding->remedy)
+			json_object_set_new(row, "remedy", pgb_json_text(finding->remedy));
+		json_array_append_new(list, row);
+	}
+	return list;
+}
