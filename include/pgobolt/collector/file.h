@@ -22,23 +22,39 @@ struct pgb_file_map {
 };
 
 /*
- * Errors: PGB_E_NOT_FOUND, PGB_E_PERMISSION, PGB_E_IO (also: a directory, a FIFO, a device).
+ * Errors: PGB_E_NOT_FOUND, PGB_E_PERMISSION, PGB_E_RESOURCE, PGB_E_IO (also: a directory, a
+ * FIFO, a device). A file that another program cuts while it is mapped ends this one by SIGBUS:
+ * for files that may change under us there is pgb_file_read() or pread(2).
  */
 int pgb_file_map_open(struct pgb_file_map *map, const char *path, struct pgb_error *error);
 void pgb_file_map_close(struct pgb_file_map *map);
 
-/* Append at most `most` bytes of a file of unknown size (sysfs, procfs) to `text`. */
+/*
+ * Append at most `most` bytes of a file of unknown size (sysfs, procfs) to `text`.
+ * Errors: as above, and PGB_E_GONE where the process of a procfs file has ended.
+ */
 int pgb_file_read(struct pgb_text *text, const char *path, size_t most, struct pgb_error *error);
 
 /*
  * Output under a temporary name in the target's folder. Write to `stream` with stdio, then
  * commit: flush, fsync, rename over `path`. Until then `path` is untouched. Write errors (a full
  * disk) surface in commit, which then removes the temporary file.
+ *
+ * A symbolic link stays, what it names is replaced. An existing file keeps its permission bits
+ * (and owner, where we may); a new one gets 0666 less the umask. A file that is write-protected
+ * is not replaced. A device, a FIFO or /dev/stdout is written directly: it cannot be whole or
+ * not at all. `stream` has no descriptor of its own: fileno() fails.
+ *
+ * Errors of open and commit: PGB_E_NOT_FOUND (no such folder), PGB_E_PERMISSION, PGB_E_RESOURCE
+ * (disk full, quota, RLIMIT_FSIZE where SIGXFSZ is ignored), PGB_E_EXISTS (a directory is in
+ * the way), PGB_E_IO.
  */
 struct pgb_out_file {
 	FILE *stream;
-	char *path;
-	char *path_temporary;
+	char *path;	      /* as asked for */
+	char *path_target;    /* what a link at `path` names in the end */
+	char *path_temporary; /* NULL: written directly */
+	struct pgb_out_sink *sink;
 };
 
 int pgb_out_open(struct pgb_out_file *out, const char *path, struct pgb_error *error);
@@ -49,7 +65,7 @@ void pgb_out_discard(struct pgb_out_file *out);
 /* Are these two names for one file (st_dev, st_ino)? false where either does not exist. */
 bool pgb_file_same(const char *path_a, const char *path_b);
 
-/* mkdir -p. */
+/* mkdir -p. Errors: PGB_E_EXISTS (a file is in the way), PGB_E_PERMISSION, PGB_E_RESOURCE. */
 int pgb_file_make_directories(const char *path, struct pgb_error *error);
 
 /* Remove a folder and what is in it, never following a link. Missing is success. */
