@@ -61,6 +61,8 @@ struct pgb_session_stats {
 	int exit_status; /* of the program started; 128 + signal */
 	bool has_exit_status;
 	int exit_signal; /* 0: it exited */
+	bool starting;	 /* the program was told to start: an error may be that of its exec */
+	bool started;	 /* its exec worked */
 };
 
 int pgb_session_new(struct pgb_session **session, const struct pgb_session_config *config,
@@ -78,8 +80,10 @@ void pgb_session_free(struct pgb_session *session);
 struct pgb_edges *pgb_session_edges(struct pgb_session *session);
 struct pgb_addrspace *pgb_session_addrspace(struct pgb_session *session);
 const struct pgb_session_stats *pgb_session_stats(const struct pgb_session *session);
-/* Index of the binary that the started program's exec mapped first; PGB_BINARY_NONE. */
-uint32_t pgb_session_main_binary(const struct pgb_session *session);
+/* Was it started as a program: what an exec mapped first, or an attached process runs? */
+bool pgb_session_is_executable(const struct pgb_session *session, uint32_t binary);
+/* Of the programs started, the one with most counts; PGB_BINARY_NONE. */
+uint32_t pgb_session_main_binary(struct pgb_session *session);
 /* The event that was used, as people write it. Borrowed. */
 const char *pgb_session_event_name(const struct pgb_session *session);
 struct pgb_rate pgb_session_rate(const struct pgb_session *session);
