@@ -1,50 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Help texts, printed from the tables of commands and options. */
+#include <jansson.h>
+
 #include "config.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/table.h"
 
-#define TEXT_WIDTH_MOST 100
-#define OPTION_COLUMN	30
-
-static size_t text_width(const struct pgb_output *output)
-{
-	return output->width < TEXT_WIDTH_MOST ? output->width : TEXT_WIDTH_MOST;
-}
-
-/* Words of `text` in lines of the given width; the first line goes on behind `first`. */
-static void print_wrapped(struct pgb_output *output, const char *first, size_t indent,
-			  const char *text)
-{
-	size_t width = text_width(output), column = pgb_text_columns(first);
-	struct pgb_text line = {0};
-	bool empty = true;
-
-	pgb_text_add(&line, first);
-	for (; column < indent; column++)
-		pgb_text_add(&line, " ");
-	while (*text) {
-		size_t length = strcspn(text, " \n");
-
-		if (!empty && column + 1 + length > width) {
-			pgb_output_line(output, "%s", pgb_text_string(&line));
-			line.length = 0;
-			for (column = 0; column < indent; column++)
-				pgb_text_add(&line, " ");
-			empty = true;
-		}
-		if (!empty)
-			pgb_text_add(&line, " ");
-		pgb_text_add_bytes(&line, text, length);
-		column += length + !empty;
-		empty = false;
-		text += length;
-		text += strspn(text, " \n");
-	}
-	pgb_output_line(output, "%s", pgb_text_string(&line));
-	pgb_text_release(&line);
-}
+#define OPTION_COLUMN 30
 
 static void print_paragraphs(struct pgb_output *output, const char *text)
 {
@@ -53,7 +16,7 @@ static void print_paragraphs(struct pgb_output *output, const char *text)
 		size_t length = end ? (size_t)(end - text) : strlen(text);
 		char *paragraph = pgb_dup_bytes(text, length);
 
-		print_wrapped(output, "", 0, paragraph);
+		pgb_output_wrapped(output, "", 0, paragraph);
 		pgb_output_line(output, "%s", "");
 		free(paragraph);
 		text += length;
@@ -92,7 +55,7 @@ static void print_option(struct pgb_output *output, const struct pgb_option *opt
 		left.length = 0;
 		left.data[0] = '\0';
 	}
-	print_wrapped(output, pgb_text_string(&left), OPTION_COLUMN, option->help);
+	pgb_output_wrapped(output, pgb_text_string(&left), OPTION_COLUMN, option->help);
 	pgb_text_release(&left);
 }
 
@@ -113,14 +76,75 @@ static void print_examples(struct pgb_output *output, const struct pgb_example *
 	print_title(output, "EXAMPLES");
 	for (const struct pgb_example *example = examples; example->command; example++) {
 		pgb_output_line(output, "  %s", example->command);
-		print_wrapped(output, "", 6, example->what);
+		pgb_output_wrapped(output, "", 6, example->what);
 	}
+}
+
+static json_t *options_json(const struct pgb_option *table)
+{
+	static const char *const kinds[PGB_OPTION_KINDS] = {
+		[PGB_OPTION_FLAG] = "flag",	    [PGB_OPTION_STRING] = "string",
+		[PGB_OPTION_LIST] = "list",	    [PGB_OPTION_COMMA_LIST] = "comma-list",
+		[PGB_OPTION_UNSIGNED] = "unsigned", [PGB_OPTION_SIZE] = "size",
+		[PGB_OPTION_DURATION] = "duration", [PGB_OPTION_PERCENT] = "percent",
+		[PGB_OPTION_CHOICE] = "choice",
+	};
+	json_t *list = json_array();
+
+	for (const struct pgb_option *row = table; row && row->name; row++) {
+		json_t *option = json_pack("{s:s, s:s, s:s}", "name", row->name, "kind",
+					   kinds[row->kind], "help", row->help);
+
+		if (row->hidden) {
+			json_decref(option);
+			continue;
+		}
+		if (row->letter)
+			json_object_set_new(option, "letter", json_stringn(&row->letter, 1));
+		if (row->argument)
+			json_object_set_new(option, "argument", json_string(row->argument));
+		for (size_t i = 0; row->kind == PGB_OPTION_CHOICE && row->choices[i]; i++) {
+			if (i == 0)
+				json_object_set_new(option, "choices", json_array());
+			json_array_append_new(json_object_get(option, "choices"),
+					      json_string(row->choices[i]));
+		}
+		json_array_append_new(list, option);
+	}
+	return list;
+}
+
+static json_t *command_json(const struct pgb_command *command)
+{
+	json_t *examples = json_array();
+
+	for (const struct pgb_example *example = command->examples; example->command; example++)
+		json_array_append_new(examples, json_pack("{s:s, s:s}", "command", example->command,
+							  "what", example->what));
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "name", command->name, "summary",
+			 command->summary, "synopsis", command->synopsis, "description",
+			 command->description, "options", options_json(command->options),
+			 "examples", examples);
+}
+
+static json_t *help_json(const struct pgb_command *command)
+{
+	json_t *list;
+
+	if (command)
+		return command_json(command);
+	list = json_array();
+	for (size_t i = 0; pgb_commands[i]; i++)
+		json_array_append_new(list, command_json(pgb_commands[i]));
+	return json_pack("{s:s, s:o, s:o}", "version", PACKAGE_VERSION, "commands", list,
+			 "global_options", options_json(pgb_global_options));
 }
 
 void pgb_help_command(struct pgb_output *output, const struct pgb_command *command)
 {
 	bool has_options = command->options && command->options->name;
 
+	pgb_output_json(output, help_json(command));
 	pgb_output_line(output, "pgobolt %s: %s", command->name, command->summary);
 	pgb_output_line(output, "%s", "");
 	print_title(output, "USAGE");
@@ -138,6 +162,7 @@ void pgb_help_overview(struct pgb_output *output)
 {
 	struct pgb_table table = {.columns = 2, .indent = 2};
 
+	pgb_output_json(output, help_json(NULL));
 	pgb_output_line(output,
 			"%s %s: faster binaries from profiles: branches in, fdata out, "
 			"llvm-bolt driven and checked",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* argv to one command's run, and its result to an exit status. */
+#include <jansson.h>
 #include <locale.h>
 #include <unistd.h>
 
@@ -143,6 +144,8 @@ static int run_command(struct invocation *invocation, struct pgb_error *error)
 
 	if (invocation->global.version) {
 		pgb_output_line(&cli->output, "%s %s", PACKAGE_NAME, PACKAGE_VERSION);
+		pgb_output_json(&cli->output, json_pack("{s:s, s:s}", "name", PACKAGE_NAME,
+							"version", PACKAGE_VERSION));
 		return 0;
 	}
 	if (invocation->global.help) {

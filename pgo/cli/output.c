@@ -8,8 +8,10 @@
 
 #include "pgobolt/base/text.h"
 #include "pgobolt/pgo/cli/progress.h"
+#include "pgobolt/pgo/cli/table.h"
 
 #define WIDTH_WITHOUT_TERMINAL 80
+#define TEXT_WIDTH_MOST	       100
 
 static bool wants_color(const struct pgb_output *output, FILE *stream)
 {
@@ -103,6 +105,43 @@ void pgb_output_note(struct pgb_output *output, const char *format, ...)
 	output->printed = true;
 }
 
+static size_t text_width(const struct pgb_output *output)
+{
+	return output->width < TEXT_WIDTH_MOST ? output->width : TEXT_WIDTH_MOST;
+}
+
+void pgb_output_wrapped(struct pgb_output *output, const char *first, size_t indent,
+			const char *text)
+{
+	size_t width = text_width(output), column = pgb_text_columns(first);
+	struct pgb_text line = {0};
+	bool empty = true;
+
+	pgb_text_add(&line, first);
+	for (; column < indent; column++)
+		pgb_text_add(&line, " ");
+	while (*text) {
+		size_t length = strcspn(text, " \n");
+
+		if (!empty && column + 1 + length > width) {
+			pgb_output_line(output, "%s", pgb_text_string(&line));
+			line.length = 0;
+			for (column = 0; column < indent; column++)
+				pgb_text_add(&line, " ");
+			empty = true;
+		}
+		if (!empty)
+			pgb_text_add(&line, " ");
+		pgb_text_add_bytes(&line, text, length);
+		column += length + !empty;
+		empty = false;
+		text += length;
+		text += strspn(text, " \n");
+	}
+	pgb_output_line(output, "%s", pgb_text_string(&line));
+	pgb_text_release(&line);
+}
+
 void pgb_output_heading(struct pgb_output *output, const char *heading)
 {
 	pgb_output_line(output, "%s%s%s%s", output->printed ? "\n" : "",
@@ -164,6 +203,9 @@ void pgb_output_error(struct pgb_output *output, const struct pgb_error *error)
 	if (!output->json || output->document_written) {
 		print_complaint(output, "\033[31m", "", error->message);
 		print_indented(output->stderr_stream, "  ", error->remedy);
+		if (error->remedy[0] == '\0')
+			fprintf(output->stderr_stream, "  see: pgobolt explain %s\n",
+				pgb_code_name(error->code));
 		return;
 	}
 	pgb_output_json(output, json_pack("{s:{s:s, s:o, s:o?}}", "error", "code",

@@ -64,7 +64,7 @@ const struct pgb_command *pgb_command_find(const char *name);
 /* PGB_E_USAGE "unknown command", with the nearest one in the remedy. */
 int pgb_command_unknown(const char *name, struct pgb_error *error);
 
-/* Print a command's help, or the overview; results, on the output's people stream. */
+/* Print a command's help, or the overview, as text or as JSON: names, options, examples. */
 void pgb_help_command(struct pgb_output *output, const struct pgb_command *command);
 void pgb_help_overview(struct pgb_output *output);
 

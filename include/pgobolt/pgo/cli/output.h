@@ -63,6 +63,12 @@ __attribute__((format(printf, 2, 3))) void pgb_output_line(struct pgb_output *ou
 /* A remark; nothing with --json or -q. */
 __attribute__((format(printf, 2, 3))) void pgb_output_note(struct pgb_output *output,
 							   const char *format, ...);
+/*
+ * Words of `text` in lines of the terminal's width, at most 100; `first` stands before the first
+ * line, the others begin in column `indent`. A result.
+ */
+void pgb_output_wrapped(struct pgb_output *output, const char *first, size_t indent,
+			const char *text);
 /* A bold heading with a blank line before it, unless it is the first thing printed. */
 void pgb_output_heading(struct pgb_output *output, const char *heading);
 /* "Next: pgobolt optimize": the command to type now; a remark. */

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "pgobolt/pgo/cli/table.h"
+
+static void test_alignment(void **state)
+{
+	struct pgb_table table = {.columns = 3, .right = "-r-", .header = true, .indent = 1};
+	struct pgb_output output = {.color = PGB_COLOR_NEVER};
+	size_t length;
+	char *text;
+
+	(void)state;
+	output.people = open_memstream(&text, &length);
+	for (const char *const *cell =
+		     (const char *const[]){"NAME", "COUNT", "WHAT", "größe", "7", "a", "x", "12345",
+					   "long last column", NULL};
+	     *cell; cell++)
+		pgb_table_cell(&table, "%s", *cell);
+	pgb_table_print(&table, &output);
+	fclose(output.people);
+	assert_string_equal(text, " NAME   COUNT  WHAT\n"
+				  " größe      7  a\n"
+				  " x      12345  long last column\n");
+	free(text);
+	pgb_table_release(&table);
+	assert_int_equal(table.cells.count, 0);
+}
+
+static void test_columns(void **state)
+{
+	(void)state;
+	assert_int_equal(pgb_text_columns(""), 0);
+	assert_int_equal(pgb_text_columns("plain"), 5);
+	assert_int_equal(pgb_text_columns("größe"), 5);
+	assert_int_equal(pgb_text_columns("\xff\xfe"), 2);
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	assert_string_equal(PGB_COUNT(0), "0");
+	assert_string_equal(PGB_COUNT(999), "999");
+	assert_string_equal(PGB_COUNT(1000), "1.00 k");
+	assert_string_equal(PGB_COUNT(9994), "9.99 k");
+	assert_string_equal(PGB_COUNT(9996), "10.0 k");
+	assert_string_equal(PGB_COUNT(123456), "123 k");
+	assert_string_equal(PGB_COUNT(999600), "1.00 M");
+	assert_string_equal(PGB_COUNT(34500000), "34.5 M");
+	assert_string_equal(PGB_COUNT(UINT64_MAX), "18446744 T");
+	assert_string_equal(PGB_SIZE(1023), "1023 B");
+	assert_string_equal(PGB_SIZE(1024), "1.00 KiB");
+	assert_string_equal(PGB_SIZE(3565158), "3.40 MiB");
+	assert_string_equal(PGB_SIZE(1073741824), "1.00 GiB");
+	assert_string_equal(PGB_PERCENT(0), "0%");
+	assert_string_equal(PGB_PERCENT(0.04), "0.04%");
+	assert_string_equal(PGB_PERCENT(12.34), "12.3%");
+	assert_string_equal(PGB_PERCENT(100), "100%");
+	assert_string_equal(PGB_PERCENT(99.96), "100%");
+	assert_string_equal(PGB_DURATION(120), "120 ns");
+	assert_string_equal(PGB_DURATION(3400000), "3.40 ms");
+	assert_string_equal(PGB_DURATION(999700000), "1.00 s");
+	assert_string_equal(PGB_DURATION(12300000000), "12.3 s");
+	assert_string_equal(PGB_DURATION(125000000000), "2 min 5 s");
+	assert_string_equal(PGB_DURATION(12000000000000), "3 h 20 min");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alignment),
+		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
