@@ -7,104 +7,87 @@
 #include "pgobolt/pgo/cli/table.h"
 
 /*
- * What usually lies behind a code and what to do, as lines "cause|what to do|". No default:
- * the compiler finds a code without a text.
+ * What usually lies behind a code and what to do: "cause|what to do|..". The test of this command
+ * asks for every code.
  */
-static const char *advice_on(enum pgb_code code)
-{
-	switch (code) {
-	case PGB_E_USAGE:
-		return "An option or command is misspelled, has no value, or an operand is missing."
-		       "|pgobolt help COMMAND lists what is accepted"
-		       "|options of the recorded program stand behind --: pgobolt record -- app -v";
-	case PGB_E_IO:
-		return "The system refused to read or write: a directory or device where a file is "
-		       "needed, a bad disk, a pipe that was closed."
-		       "|the message names the file and the system's reason"
-		       "|results are written under a temporary name first: nothing half-written is "
-		       "left under the final one";
-	case PGB_E_NOT_FOUND:
-		return "A path, program, process or function that was named does not exist."
-		       "|check the spelling, and the folder: -C DIR starts elsewhere"
-		       "|programs are looked up in PATH; llvm-bolt also by --llvm-bolt and "
-		       "PGOBOLT_LLVM_BOLT: pgobolt doctor";
-	case PGB_E_EXISTS:
-		return "Going on would overwrite an input or something that is not ours."
-		       "|choose another output with -o"
-		       "|two names may lead to one file: hard and symbolic links are followed";
-	case PGB_E_PERMISSION:
-		return "The kernel, a security module, a container or the file's mode forbids it "
-		       "to "
-		       "this user."
-		       "|pgobolt doctor names each restriction and how to lift it"
-		       "|sysctl kernel.perf_event_paranoid=2 allows profiling of one's own programs"
-		       "|in a container: --cap-add PERFMON, and a seccomp profile that allows "
-		       "perf_event_open";
-	case PGB_E_UNSUPPORTED:
-		return "The hardware, kernel, llvm-bolt or compiler lacks what was asked for."
-		       "|pgobolt doctor shows what is there"
-		       "|record -s auto takes the best source that works"
-		       "|virtual machines often hide the CPU's counters: -s instrument needs none";
-	case PGB_E_RESOURCE:
-		return "A limit of the system was reached: open files, locked memory, disk space."
-		       "|open files: ulimit -n 65536"
-		       "|locked memory: sysctl kernel.perf_event_mlock_kb=2048, or ulimit -l"
-		       "|disk: df on the output's folder";
-	case PGB_E_CORRUPT:
-		return "A file does not follow its format: damaged, edited, or of another kind."
-		       "|the message names the line or offset and what was expected there"
-		       "|pgobolt dump FILE says what a file is"
-		       "|fdata allows no comments, blank lines or carriage returns";
-	case PGB_E_TRUNCATED:
-		return "A file ends in the middle: its writer was stopped, or a copy broke off."
-		       "|make or copy it again; what is there cannot be trusted to be whole";
-	case PGB_E_LIMIT:
-		return "Input is larger than a bound that keeps memory finite."
-		       "|the message names the bound"
-		       "|record for a shorter time, or fewer programs at once";
-	case PGB_E_MISMATCH:
-		return "Two things do not belong together: a profile and another build of the "
-		       "binary, "
-		       "or profiles of different kinds."
-		       "|record again with the binary that is to be optimized"
-		       "|branch profiles and sample profiles (no_lbr) cannot be merged"
-		       "|pgobolt dump shows the build-id of a binary and of a recording";
-	case PGB_E_EMPTY:
-		return "There is nothing to work with: no samples were taken, or none fell into "
-		       "the "
-		       "binary."
-		       "|run the program longer, or with more work"
-		       "|a script or wrapper spends its time elsewhere: see the binaries of the "
-		       "recording with pgobolt dump DIR"
-		       "|sleeping programs take no samples: only time on a CPU counts";
-	case PGB_E_NOT_SUITABLE:
-		return "The binary lacks what llvm-bolt needs, or was changed afterwards."
-		       "|link with -Wl,--emit-relocs (-Wl,-q), and do not strip before optimizing"
-		       "|gcc: add -fno-reorder-blocks-and-partition"
-		       "|Rust: RUSTFLAGS=\"-Clink-args=-Wl,-q\", strip = false in the profile"
-		       "|pgobolt verify BINARY lists every finding";
-	case PGB_E_TOOL:
-		return "A program that pgobolt ran (llvm-bolt, a compiler, a profile tool) failed."
+#define ADVICE(name) [PGB_E_##name - PGB_CODE_BASE]
+static const char *const advice_on[PGB_CODE_END - PGB_CODE_BASE] = {
+	ADVICE(USAGE) =
+		"An option or command is misspelled, has no value, or an operand is missing."
+		"|pgobolt help COMMAND lists what is accepted"
+		"|options of the recorded program stand behind --: pgobolt record -- app -v",
+	ADVICE(IO) = "The system refused to read or write: a directory or device where a file is "
+		     "needed, a bad disk, a pipe that was closed."
+		     "|the message names the file and the system's reason"
+		     "|results are written under a temporary name first: nothing half-written is "
+		     "left under the final one",
+	ADVICE(NOT_FOUND) = "A path, program, process or function that was named does not exist."
+			    "|check the spelling, and the folder: -C DIR starts elsewhere"
+			    "|programs are looked up in PATH; llvm-bolt also by --llvm-bolt and "
+			    "PGOBOLT_LLVM_BOLT: pgobolt doctor",
+	ADVICE(EXISTS) = "Going on would overwrite an input or something that is not ours."
+			 "|choose another output with -o"
+			 "|two names may lead to one file: hard and symbolic links are followed",
+	ADVICE(PERMISSION) =
+		"The kernel, a security module, a container or the file's mode forbids it "
+		"to "
+		"this user."
+		"|pgobolt doctor names each restriction and how to lift it"
+		"|sysctl kernel.perf_event_paranoid=2 allows profiling of one's own programs"
+		"|in a container: --cap-add PERFMON, and a seccomp profile that allows "
+		"perf_event_open",
+	ADVICE(UNSUPPORTED) =
+		"The hardware, kernel, llvm-bolt or compiler lacks what was asked for."
+		"|pgobolt doctor shows what is there"
+		"|record -s auto takes the best source that works"
+		"|virtual machines often hide the CPU's counters: -s instrument needs none",
+	ADVICE(RESOURCE) =
+		"A limit of the system was reached: open files, locked memory, disk space."
+		"|open files: ulimit -n 65536"
+		"|locked memory: sysctl kernel.perf_event_mlock_kb=2048, or ulimit -l"
+		"|disk: df on the output's folder",
+	ADVICE(CORRUPT) = "A file does not follow its format: damaged, edited, or of another kind."
+			  "|the message names the line or offset and what was expected there"
+			  "|pgobolt dump FILE says what a file is"
+			  "|fdata allows no comments, blank lines or carriage returns",
+	ADVICE(TRUNCATED) =
+		"A file ends in the middle: its writer was stopped, or a copy broke off."
+		"|make or copy it again; what is there cannot be trusted to be whole",
+	ADVICE(LIMIT) = "Input is larger than a bound that keeps memory finite."
+			"|the message names the bound"
+			"|record for a shorter time, or fewer programs at once",
+	ADVICE(MISMATCH) = "Two things do not belong together: a profile and another build of the "
+			   "binary, "
+			   "or profiles of different kinds."
+			   "|record again with the binary that is to be optimized"
+			   "|branch profiles and sample profiles (no_lbr) cannot be merged"
+			   "|pgobolt dump shows the build-id of a binary and of a recording",
+	ADVICE(EMPTY) = "There is nothing to work with: no samples were taken, or none fell into "
+			"the "
+			"binary."
+			"|run the program longer, or with more work"
+			"|a script or wrapper spends its time elsewhere: see the binaries of the "
+			"recording with pgobolt dump DIR"
+			"|sleeping programs take no samples: only time on a CPU counts",
+	ADVICE(NOT_SUITABLE) =
+		"The binary lacks what llvm-bolt needs, or was changed afterwards."
+		"|link with -Wl,--emit-relocs (-Wl,-q), and do not strip before optimizing"
+		"|gcc: add -fno-reorder-blocks-and-partition"
+		"|Rust: RUSTFLAGS=\"-Clink-args=-Wl,-q\", strip = false in the profile"
+		"|pgobolt verify BINARY lists every finding",
+	ADVICE(TOOL) = "A program that pgobolt ran (llvm-bolt, a compiler, a profile tool) failed."
 		       "|its last words are in the message; -v shows all of them"
-		       "|another version may do: pgobolt doctor lists those installed";
-	case PGB_E_CHECK:
-		return "The optimized binary was made, but a check of it failed. It is not kept."
-		       "|pgobolt verify NEW ORIGINAL lists what differs"
-		       "|try --preset safe, and report it: a wrong binary is a bug";
-	case PGB_E_GONE:
-		return "A process ended before it could be followed."
+		       "|another version may do: pgobolt doctor lists those installed",
+	ADVICE(CHECK) = "The optimized binary was made, but a check of it failed. It is not kept."
+			"|pgobolt verify NEW ORIGINAL lists what differs"
+			"|try --preset safe, and report it: a wrong binary is a bug",
+	ADVICE(GONE) = "A process ended before it could be followed."
 		       "|check the process number: pgrep -a NAME"
-		       "|let pgobolt start the program: pgobolt record -- PROGRAM";
-	case PGB_E_INTERRUPTED:
-		return "A signal (Ctrl-C, SIGTERM) stopped the work."
-		       "|what was recorded until then is kept; other results are not written";
-	case PGB_OK:
-	case PGB_CODE_BASE:
-	case PGB_CODE_END:
-		break;
-	}
-	return "";
-}
+		       "|let pgobolt start the program: pgobolt record -- PROGRAM",
+	ADVICE(INTERRUPTED) =
+		"A signal (Ctrl-C, SIGTERM) stopped the work."
+		"|what was recorded until then is kept; other results are not written",
+};
 
 /* 0: no such code. Any case, with or without PGB_E_. */
 static int code_named(const char *name)
@@ -119,7 +102,7 @@ static int code_named(const char *name)
 
 static json_t *code_json(int code)
 {
-	const char *advice = advice_on((enum pgb_code)code);
+	const char *advice = advice_on[code - PGB_CODE_BASE];
 	size_t length = strcspn(advice, "|");
 	json_t *list = json_array();
 	json_t *document =
@@ -136,7 +119,7 @@ static json_t *code_json(int code)
 
 static void print_code(struct pgb_output *output, int code)
 {
-	const char *advice = advice_on((enum pgb_code)code);
+	const char *advice = advice_on[code - PGB_CODE_BASE];
 	size_t length = strcspn(advice, "|");
 	char *cause = pgb_dup_bytes(advice, length);
 

@@ -50,8 +50,6 @@ run 2 help explain record
 stderr_has "help does not expect 'record'"
 run 2 help -- something
 stderr_has 'nothing behind --'
-run 2 merge
-stderr_has 'merge needs'
 
 # global options before and after; values in every spelling
 mkdir sub

@@ -159,8 +159,9 @@ static void test_findings(void **state)
 	catch_output(&caught, (struct pgb_output){.unicode = true});
 	pgb_output_findings(&caught.output, &findings);
 	check_caught(&caught,
-		     "✓ x86-64\n· debug info\n! 12 fragments\n  gcc: do this\n  or that\n✗ none\n"
-		     "  link with -Wl,-q\n",
+		     "✓ x86-64\n· debug info\n"
+		     "! 12 fragments\n  gcc: do this\n  or that\n"
+		     "✗ none\n  link with -Wl,-q\n",
 		     "");
 	catch_output(&caught, (struct pgb_output){.quiet = true});
 	pgb_output_findings(&caught.output, &findings);

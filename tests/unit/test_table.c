@@ -10,6 +10,9 @@
 
 static void test_alignment(void **state)
 {
+	static const char *const cells[] = {
+		"NAME", "COUNT", "WHAT", "größe", "7", "a", "x", "12345", "long last column",
+	};
 	struct pgb_table table = {.columns = 3, .right = "-r-", .header = true, .indent = 1};
 	struct pgb_output output = {.color = PGB_COLOR_NEVER};
 	size_t length;
@@ -17,11 +20,8 @@ static void test_alignment(void **state)
 
 	(void)state;
 	output.people = open_memstream(&text, &length);
-	for (const char *const *cell =
-		     (const char *const[]){"NAME", "COUNT", "WHAT", "größe", "7", "a", "x", "12345",
-					   "long last column", NULL};
-	     *cell; cell++)
-		pgb_table_cell(&table, "%s", *cell);
+	for (size_t i = 0; i < sizeof(cells) / sizeof(*cells); i++)
+		pgb_table_cell(&table, "%s", cells[i]);
 	pgb_table_print(&table, &output);
 	fclose(output.people);
 	assert_string_equal(text, " NAME   COUNT  WHAT\n"
