@@ -91,4 +91,6 @@ if [ -c /dev/full ]; then
 else
 	skip 'no /dev/full'
 fi
-"$PGOBOLT" help >&- 2>"$scratch/stderr" && fail 'help to a closed stdout: success'
+if "$PGOBOLT" help >&- 2>"$scratch/stderr"; then
+	fail 'help to a closed stdout: success'
+fi
