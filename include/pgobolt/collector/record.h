@@ -17,6 +17,9 @@
 #include "pgobolt/base/error.h"
 #include "pgobolt/collector/binary.h"
 
+/* Linux 6.8; behind the entries of a stack stands one u64 of counters for each. */
+#define PGB_SAMPLE_BRANCH_COUNTERS (1u << 19)
+
 /* What decides how the records of one event look. */
 struct pgb_record_format {
 	uint64_t sample_type;
@@ -27,11 +30,28 @@ struct pgb_record_format {
 	bool big_endian;
 };
 
-/* PERF_SAMPLE_BRANCH_STACK: `entries` holds `count` entries of 24 bytes, newest first. */
+/*
+ * PERF_SAMPLE_BRANCH_STACK: `entries` holds `count` entries of 24 bytes, newest first; at most
+ * PGB_LIMIT_STACK_ENTRIES. Read them with pgb_record_entry().
+ */
 struct pgb_record_stack {
 	uint64_t count;
 	uint64_t hw_index; /* UINT64_MAX: unknown */
 	struct pgb_cursor entries;
+};
+
+/* One branch of a stack; `bits` numbered as on little-endian machines, whatever the input's. */
+struct pgb_record_entry {
+	uint64_t from, to, bits;
+};
+
+enum pgb_record_entry_bit {
+	PGB_ENTRY_MISPREDICTED = 1,
+	PGB_ENTRY_PREDICTED = 2, /* neither: the hardware does not tell */
+	PGB_ENTRY_IN_TX = 4,
+	PGB_ENTRY_ABORT = 8,
+	PGB_ENTRY_SPEC_SHIFT = 24, /* two bits: 0 not told, 1 wrong path, 2 and 3 right path */
+	PGB_ENTRY_SPEC_MASK = 3,
 };
 
 struct pgb_record_mmap {
@@ -48,7 +68,10 @@ struct pgb_record {
 	uint16_t misc;
 	uint16_t size_bytes;
 
-	/* From the sample or the sample_id trailer; 0 where sample_type has no such field. */
+	/*
+	 * From the sample or the sample_id trailer; 0 where sample_type has no such field. Of
+	 * FORK, EXIT, THROTTLE and LOST without a trailer: time and id from their bodies.
+	 */
 	uint64_t id, stream_id, time_ns;
 	uint32_t pid, tid, cpu;
 	bool has_time;
@@ -56,7 +79,8 @@ struct pgb_record {
 	/* PERF_RECORD_SAMPLE only */
 	uint64_t ip, address, period_events, weight;
 	struct pgb_record_stack stack;
-	struct pgb_cursor raw; /* payload behind its u32 size; empty where there is none */
+	struct pgb_cursor raw;	     /* payload behind its u32 size; empty where there is none */
+	struct pgb_cursor aux_bytes; /* PERF_SAMPLE_AUX: a piece of the AUX area */
 
 	union {
 		struct pgb_record_mmap mmap; /* MMAP, MMAP2: pid and tid stand in `subject` */
@@ -76,14 +100,37 @@ struct pgb_record {
 	uint32_t subject_pid, subject_tid;
 };
 
+/* What a little-endian kernel writes for this attr. */
+struct pgb_record_format pgb_record_format_of(const struct perf_event_attr *attr);
+
 /*
  * Parse the record at the front of `bytes` and advance past it.
  * 1 a record; 0 no bytes left; PGB_E_TRUNCATED the record is cut (bytes is not advanced);
  * PGB_E_CORRUPT its size is impossible or its body breaks the format (advanced by its size where
  * that is possible, else to the end): the caller counts it and goes on.
- * A type that is not known is a record with only its header filled.
+ * A type that is not known is a record with only its header filled. Bytes behind the last field
+ * of sample_type are ignored, as perf does: a newer kernel may have put more there.
  */
 int pgb_record_parse(struct pgb_cursor *bytes, const struct pgb_record_format *format,
 		     struct pgb_record *record);
+
+/* A type that the kernel writes and that we know; perf's own (64 and more) are none. */
+bool pgb_record_known(uint32_t type);
+
+/* The bits of a big-endian entry, moved to where little-endian compilers put them. */
+uint64_t pgb_record_entry_swap(uint64_t bits);
+
+/* The next entry of a stack; the caller has looked at `count`. */
+static inline struct pgb_record_entry pgb_record_entry(struct pgb_cursor *entries)
+{
+	struct pgb_record_entry entry;
+
+	entry.from = pgb_cursor_u64(entries);
+	entry.to = pgb_cursor_u64(entries);
+	entry.bits = pgb_cursor_u64(entries);
+	if (entries->big_endian)
+		entry.bits = pgb_record_entry_swap(entry.bits);
+	return entry;
+}
 
 #endif

@@ -25,14 +25,18 @@ struct pgb_ring {
 	uint64_t head;	     /* as last acquired */
 	uint64_t tail;	     /* next byte to read; published by release */
 	uint8_t *scratch;    /* PGB_LIMIT_RECORD_BYTES */
+	size_t record_bytes; /* of the record that peek showed; 0: none */
 };
 
 /*
- * Map the ring of `fd` with 2^n data pages. Tries half as many pages each time the kernel says
- * EPERM (locked memory), down to one; ring->size_bytes tells what it became.
+ * Map the ring of `fd` with data_pages (> 0) pages, rounded down to a power of two. Tries half as
+ * many each time the kernel says EPERM (locked memory), down to one; ring->size_bytes tells what
+ * it became. Errors: PGB_E_RESOURCE (no locked memory left), what else mmap says. `ring` is
+ * written on success only.
  */
 int pgb_ring_open(struct pgb_ring *ring, const struct pgb_perf_sys *sys, int fd, size_t data_pages,
 		  struct pgb_error *error);
+/* A zeroed or closed ring is legal. `fd` stays open. */
 void pgb_ring_close(struct pgb_ring *ring);
 
 /* Acquire the head; returns the bytes that wait. */
@@ -43,7 +47,7 @@ uint64_t pgb_ring_acquire(struct pgb_ring *ring);
  * 1 a record; 0 empty; PGB_E_CORRUPT a size that cannot be: everything up to the head is skipped.
  */
 int pgb_ring_peek(struct pgb_ring *ring, struct pgb_cursor *bytes);
-/* Move past the record that peek showed. */
+/* Move past the record that peek showed; without one it is a programmer's error. */
 void pgb_ring_advance(struct pgb_ring *ring);
 /* Give the bytes read so far back to the kernel. */
 void pgb_ring_release(struct pgb_ring *ring);

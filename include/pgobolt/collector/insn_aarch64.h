@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The decoder of one instruction set; callers use insn.h.
+ */
+#ifndef PGOBOLT_COLLECTOR_INSN_AARCH64_H
+#define PGOBOLT_COLLECTOR_INSN_AARCH64_H
+
+#include "pgobolt/collector/insn.h"
+
+int pgb_insn_aarch64_decode(const uint8_t *bytes, size_t size_bytes, uint64_t address,
+			    struct pgb_insn *insn);
+
+#endif
