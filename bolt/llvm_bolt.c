@@ -112,11 +112,13 @@ static int read_version(struct pgb_llvm_bolt *bolt, const char *text, struct pgb
 	const char *at = strstr(text, mark);
 	size_t length;
 
-	if (at == NULL)
-		return pgb_fail(error, PGB_E_TOOL, "%s --version names no LLVM version: %.80s",
-				bolt->path, text);
-	at += strlen(mark);
+	at = at ? at + strlen(mark) : "";
 	length = strspn(at, "0123456789.");
+	if (length == 0) {
+		pgb_fail(error, PGB_E_TOOL, "%s --version names no LLVM version: %.80s", bolt->path,
+			 text);
+		return pgb_remedy(error, "%s", install_remedy);
+	}
 	bolt->version = pgb_dup_bytes(at, length);
 	bolt->major = (unsigned int)strtoul(bolt->version, NULL, 10);
 	if (bolt->major >= OLDEST_MAJOR)

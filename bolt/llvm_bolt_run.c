@@ -58,23 +58,6 @@ static void clear_parsed(struct pgb_llvm_bolt_result *result)
 	*result = kept;
 }
 
-void pgb_llvm_bolt_result_release(struct pgb_llvm_bolt_result *result)
-{
-	for (size_t i = 0; i < result->dyno_stats.count; i++)
-		free(result->dyno_stats.items[i].name);
-	pgb_array_release(&result->dyno_stats);
-	for (size_t i = 0; i < result->skip_advised.count; i++)
-		free(result->skip_advised.items[i]);
-	pgb_array_release(&result->skip_advised);
-	for (size_t i = 0; i < result->skipped.count; i++)
-		free(result->skipped.items[i]);
-	pgb_array_release(&result->skipped);
-	free(result->error_line);
-	free(result->command_line);
-	pgb_text_release(&result->output);
-	*result = (struct pgb_llvm_bolt_result){0};
-}
-
 /* The folder of a path: "." where it names none. */
 static char *folder_of(const char *path)
 {
