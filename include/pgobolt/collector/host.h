@@ -12,22 +12,30 @@
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/error.h"
 
+struct perf_event_attr;
+
 enum pgb_cpu_vendor { PGB_VENDOR_UNKNOWN, PGB_VENDOR_INTEL, PGB_VENDOR_AMD, PGB_VENDOR_ARM };
+
+/* Ascending. */
+struct pgb_cpu_list {
+	unsigned int *items;
+	size_t count, capacity;
+};
 
 /* One folder of /sys/bus/event_source/devices. */
 struct pgb_pmu {
 	char *name; /* "cpu", "cpu_core", "armv8_pmuv3_0", "ibs_op", "arm_spe_0" */
 	uint32_t type;
-	unsigned int branches;	      /* caps/branches: depth of the branch stack; 0 none */
-	unsigned int max_precise;     /* caps/max_precise */
-	bool is_core;		      /* counts cycles of a CPU */
-	PGB_ARRAY(unsigned int) cpus; /* cpumask or cpus; empty: all */
+	unsigned int branches;	  /* caps/branches, depth of the stack; Arm: not told, 0 */
+	unsigned int max_precise; /* caps/max_precise */
+	bool is_core;		  /* counts cycles of a CPU */
+	struct pgb_cpu_list cpus; /* cpumask or cpus; empty: all */
 };
 
 struct pgb_host {
 	char *root; /* prefix of /sys and /proc: "" here, a folder in tests */
 	enum pgb_cpu_vendor vendor;
-	unsigned int family, model;
+	unsigned int family, model; /* Arm: implementer and part */
 	char *cpu_name;
 	char *kernel_release;
 	unsigned int kernel_major, kernel_minor;
@@ -37,9 +45,9 @@ struct pgb_host {
 	int perf_paranoid;	    /* INT_MAX: no perf_event_open in this kernel */
 	uint64_t max_sample_rate;
 	uint64_t mlock_kib; /* perf_event_mlock_kb */
-	bool has_perfmon;   /* CAP_PERFMON or CAP_SYS_ADMIN is effective */
+	bool has_perfmon;   /* CAP_PERFMON or CAP_SYS_ADMIN, effective on the whole machine */
 	int yama_scope;	    /* kernel.yama.ptrace_scope; -1: not built in */
-	PGB_ARRAY(unsigned int) cpus_online;
+	struct pgb_cpu_list cpus_online;
 	PGB_ARRAY(struct pgb_pmu) pmus;
 };
 
@@ -49,6 +57,10 @@ void pgb_host_release(struct pgb_host *host);
 
 /* Borrowed; NULL where there is none. */
 const struct pgb_pmu *pgb_host_find_pmu(const struct pgb_host *host, const char *name);
+/* By its number, as perf_event_attr.type has it. Borrowed; NULL where there is none. */
+const struct pgb_pmu *pgb_host_find_pmu_type(const struct pgb_host *host, uint32_t type);
+/* Does this PMU count on that CPU? */
+bool pgb_pmu_covers(const struct pgb_pmu *pmu, unsigned int cpu);
 /* Is there any PMU that counts CPU cycles? */
 bool pgb_host_has_core_pmu(const struct pgb_host *host);
 
@@ -58,11 +70,13 @@ bool pgb_host_has_core_pmu(const struct pgb_host *host);
  */
 char *pgb_host_pmu_text(const struct pgb_host *host, const struct pgb_pmu *pmu, const char *path);
 
+/* Is the running kernel this version or a later one? */
+bool pgb_host_kernel_since(const struct pgb_host *host, unsigned int major, unsigned int minor);
+
 /*
  * Set a field of an attr by its sysfs format ("config:19", "config1:0-11,32"). false: this PMU
  * has no such field, or the value does not fit.
  */
-struct perf_event_attr;
 bool pgb_host_set_format(const struct pgb_host *host, const struct pgb_pmu *pmu,
 			 struct perf_event_attr *attr, const char *field, uint64_t value);
 
