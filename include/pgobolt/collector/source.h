@@ -40,20 +40,27 @@ struct pgb_sink {
 
 /* What decoding dropped, by reason; part of the conservation law. */
 struct pgb_source_stats {
-	uint64_t samples;	/* decoded */
-	uint64_t samples_empty; /* no entries in the stack */
-	uint64_t branches;	/* entries seen, before any was dropped */
-	uint64_t kernel;	/* either end in the kernel */
-	uint64_t zero;		/* an end is 0: chain broken there */
-	uint64_t speculative;	/* wrong-path entries of AMD: chain broken there */
-	uint64_t aborted;	/* transaction aborts: chain broken there */
+	uint64_t samples;	    /* decoded */
+	uint64_t samples_empty;	    /* no entries in the stack */
+	uint64_t branches;	    /* entries seen, before any was dropped */
+	uint64_t kernel;	    /* dropped: either end in the kernel */
+	uint64_t zero;		    /* dropped: an end is 0; chain broken there */
+	uint64_t speculative;	    /* dropped: wrong-path entries of AMD; chain broken there */
+	uint64_t aborted;	    /* dropped: transaction aborts; chain broken there */
+	uint64_t duplicate;	    /* dropped: the entry before, delivered twice */
+	uint64_t resumed_elsewhere; /* the kernel did not return to where it was entered from:
+				     * a signal, say; chain broken there, no entry dropped */
 	uint64_t malformed;
 };
 
 /* How a decoder should behave where perf2bolt and we disagree. */
 struct pgb_decode_options {
-	bool compat_perf2bolt; /* keep zero, aborted and speculative entries; never break chains */
+	/* Drop kernel entries only, and never break chains. */
+	bool compat_perf2bolt;
 };
+
+/* Addresses from here up are the kernel's, on x86-64 and on AArch64. */
+#define PGB_KERNEL_ADDRESS UINT64_C(0xffff800000000000)
 
 /* What the user asked for. NULL and zeros: the source's own choice for this machine. */
 struct pgb_source_request {
@@ -95,6 +102,13 @@ struct pgb_source {
 
 extern const struct pgb_source pgb_source_ip;
 extern const struct pgb_source pgb_source_lbr;
+
+/*
+ * For sources: the plan for an event of this name (the request's, else `event`): parsed, one attr
+ * per core PMU where it is a generic event of the CPU, user space only, with its rate.
+ */
+int pgb_source_plan_event(const struct pgb_host *host, const struct pgb_source_request *request,
+			  const char *event, struct pgb_source_plan *plan, struct pgb_error *error);
 
 /* By its name; NULL where there is none. Borrowed. */
 const struct pgb_source *pgb_source_find(const char *name);
