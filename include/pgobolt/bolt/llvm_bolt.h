@@ -6,6 +6,7 @@
 #ifndef PGOBOLT_BOLT_LLVM_BOLT_H
 #define PGOBOLT_BOLT_LLVM_BOLT_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,14 +25,16 @@ struct pgb_llvm_bolt {
 };
 
 /*
- * Find one: `explicit_path` (--llvm-bolt), $PGOBOLT_LLVM_BOLT, PATH (llvm-bolt, llvm-bolt-NN),
- * /usr/lib/llvm-NN/bin, newest first. PGB_E_NOT_FOUND: the remedy names the package.
+ * Find one: `explicit_path` (--llvm-bolt), else $PGOBOLT_LLVM_BOLT, else `llvm-bolt` in PATH, else
+ * the newest of PATH's llvm-bolt-NN and /usr/lib/llvm-NN/bin/llvm-bolt that runs.
+ * PGB_E_NOT_FOUND: the remedy names the package. PGB_E_TOOL: it does not run or is something else.
+ * PGB_E_UNSUPPORTED: older than 15.
  */
 int pgb_llvm_bolt_find(struct pgb_llvm_bolt *bolt, const char *explicit_path,
 		       struct pgb_error *error);
 void pgb_llvm_bolt_release(struct pgb_llvm_bolt *bolt);
 
-/* Does --help-hidden list the option; and this value of it? */
+/* Does --help-hidden list the option (without its dashes); and this value of it? */
 bool pgb_llvm_bolt_has_option(const struct pgb_llvm_bolt *bolt, const char *option);
 bool pgb_llvm_bolt_has_value(const struct pgb_llvm_bolt *bolt, const char *option,
 			     const char *value);
@@ -43,16 +46,26 @@ struct pgb_llvm_bolt_job {
 	const char *input, *output;
 	const char *profile; /* fdata; NULL when instrumenting */
 	enum pgb_preset preset;
-	bool update_debug;
-	bool no_huge_pages;		 /* small programs: no 2 MiB alignment */
-	bool infer_fall_throughs;	 /* profile of single branches */
-	const char *skip_functions_file; /* NULL: none */
-	const char *const *extra;	 /* the user's own options, last; NULL-terminated or NULL */
-	unsigned int threads;		 /* 0: llvm-bolt's choice */
+	bool update_debug;	  /* dropped, with a warning, where llvm-bolt fails on it */
+	bool no_huge_pages;	  /* small programs: no 2 MiB alignment */
+	bool infer_fall_throughs; /* profile of single branches */
+	bool without_relocations; /* the input kept none: blocks move inside their functions only */
+	const char *skip_functions_file;   /* NULL: none */
+	const char *const *skip_functions; /* plain names, not patterns; NULL-terminated or NULL */
+	const char *const *extra; /* the user's own options, last; NULL-terminated or NULL */
+	unsigned int threads;	  /* 0: llvm-bolt's choice */
 	/* instrumentation: where each process writes PREFIX.PID.fdata; NULL: optimize */
 	const char *instrument_prefix;
-	const char *log_path; /* all its output goes here as well; NULL: nowhere */
-	unsigned int timeout_s;
+	unsigned int instrument_every_s; /* also write each so many seconds; 0: at exit only */
+	const char *log_path;		 /* all its output goes here as well; NULL: nowhere */
+	unsigned int timeout_s;		 /* of one run of llvm-bolt; 0: none */
+	double stale_percent_most;	 /* more stale samples are PGB_E_MISMATCH; 0: 50 */
+	/* Set (by a signal handler): stop llvm-bolt, leave nothing, PGB_E_INTERRUPTED. NULL: none.
+	 */
+	const volatile sig_atomic_t *interrupted;
+	/* Looks at the finished file before it gets its name; an error discards it. NULL: none. */
+	int (*accept)(void *context, const char *path, struct pgb_error *error);
+	void *accept_context;
 };
 
 /* One row of the dyno-stats table. */
@@ -66,10 +79,18 @@ struct pgb_llvm_bolt_result {
 	uint64_t functions, functions_profiled; /* "N out of M functions .. non-empty" */
 	uint64_t functions_stale;
 	uint64_t functions_not_optimized; /* "could not be optimized" */
+	uint64_t functions_reordered;	  /* whose blocks were laid out anew */
+	uint64_t objects_ignored;	  /* names in the profile that matched nothing */
 	uint64_t samples_stale, samples_total;
-	double stale_percent;
+	double stale_percent;		/* of samples; of functions where samples are not told */
+	uint64_t bytes_hot, bytes_cold; /* of the functions that were split */
 	PGB_ARRAY(struct pgb_dyno_stat) dyno_stats;
 	PGB_ARRAY(char *) skip_advised; /* functions it says to skip; owned */
+	char *error_line;		/* its last fatal line; NULL: none */
+	/* filled by pgb_llvm_bolt_run() */
+	PGB_ARRAY(char *) skipped; /* functions left alone in a second attempt; owned */
+	bool debug_dropped;	   /* update_debug was given up */
+	char *command_line;	   /* of the last attempt, as typed into a shell, with job.output */
 	struct pgb_text output;
 	uint64_t duration_ns;
 };
@@ -80,9 +101,14 @@ char **pgb_llvm_bolt_arguments(const struct pgb_llvm_bolt *bolt, const struct pg
 void pgb_llvm_bolt_arguments_free(char **argv);
 
 /*
- * Run the job; the output file appears whole or not at all. Errors: PGB_E_EXISTS (input is output),
- * PGB_E_TOOL (it failed; its last error line is quoted and understood where we know it),
- * PGB_E_EMPTY (the profile matched no function), PGB_E_MISMATCH (most of it is stale).
+ * Run the job; the output file appears whole or not at all and the input is never written to.
+ * Functions that llvm-bolt asks to skip are skipped and it runs again; `log` tells.
+ * Errors: PGB_E_EXISTS (input is output, or the output is no regular file), PGB_E_PERMISSION and
+ * PGB_E_NOT_FOUND (output folder), PGB_E_RESOURCE (disk full), PGB_E_UNSUPPORTED (a combination
+ * known to be broken in that version; no runtime library), PGB_E_TOOL (it failed, was killed or ran
+ * out of time: its last error line is quoted), PGB_E_NOT_SUITABLE, PGB_E_CORRUPT, PGB_E_USAGE (what
+ * it said where we understand it), PGB_E_EMPTY (the profile matched no function), PGB_E_MISMATCH
+ * (most of it is stale), PGB_E_INTERRUPTED; what `accept` returned.
  * `result` is filled as far as it got and must be released either way.
  */
 int pgb_llvm_bolt_run(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
