@@ -52,7 +52,7 @@ owner() {
 }
 owner 'perfmon/' '^collector/event\.c$'
 owner 'Zydis/' '^collector/insn_x86_64\.c$'
-owner '(libelf|gelf|elfutils/|dwarf)' '^bolt/elf_image[a-z_]*\.c$'
+owner '(libelf|gelf|elfutils/|dwarf)' '^bolt/elf_image[a-z_]*\.[ch]$'
 owner 'zstd' '^collector/feed_perfdata[a-z_]*\.c$'
 owner 'cmocka' '^tests/'
 

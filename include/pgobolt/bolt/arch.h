@@ -21,7 +21,7 @@ struct pgb_arch {
 	const char *name;			       /* "x86-64", "AArch64" */
 	const struct pgb_arch_relocation *relocations; /* ascending by type */
 	unsigned int relocation_count;
-	uint32_t relocation_none, relocation_relative, relocation_jump_slot;
+	uint32_t relocation_none, relocation_relative, relocation_jump_slot, relocation_irelative;
 	bool has_mapping_symbols; /* $x, $d */
 	bool can_cdsplit;	  /* llvm-bolt's -split-strategy=cdsplit works there */
 };

@@ -26,7 +26,7 @@ struct pgb_elf_section {
 	uint32_t type;
 	uint64_t flags, address, offset_file, size_bytes, entry_bytes, align;
 	uint32_t link, info;
-	uint16_t index;
+	uint32_t index;
 };
 
 /* One function as llvm-bolt discovers it. Names are borrowed from the image. */
