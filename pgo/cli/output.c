@@ -168,12 +168,15 @@ static void print_complaint(struct pgb_output *output, const char *color, const 
 			    const char *message)
 {
 	bool colored = wants_color(output, output->stderr_stream);
+	char *printable = pgb_dup(message);
 
+	pgb_text_printable(printable);
 	if (output->progress)
 		pgb_progress_erase(output->progress);
 	fflush(output->stdout_stream);
 	fprintf(output->stderr_stream, "%spgobolt: %s%s%s\n", colored ? color : "", kind,
-		colored ? "\033[0m" : "", message);
+		colored ? "\033[0m" : "", printable);
+	free(printable);
 }
 
 void pgb_output_warning(struct pgb_output *output, const char *format, ...)
@@ -192,8 +195,11 @@ static void print_indented(FILE *stream, const char *indent, const char *lines)
 {
 	while (*lines) {
 		size_t length = strcspn(lines, "\n");
+		char *line = pgb_dup_bytes(lines, length);
 
-		fprintf(stream, "%s%.*s\n", indent, (int)length, lines);
+		pgb_text_printable(line);
+		fprintf(stream, "%s%s\n", indent, line);
+		free(line);
 		lines += length + (lines[length] == '\n');
 	}
 }

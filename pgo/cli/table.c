@@ -13,7 +13,18 @@ void pgb_table_cell(struct pgb_table *table, const char *format, ...)
 	va_start(arguments, format);
 	pgb_text_addv(&text, format, arguments);
 	va_end(arguments);
+	pgb_text_printable(text.data);
 	pgb_array_push(&table->cells, pgb_text_detach(&text));
+}
+
+void pgb_text_printable(char *text)
+{
+	for (unsigned char *at = (unsigned char *)text; at && *at; at++) {
+		if (*at < ' ' || *at == 0x7f)
+			*at = '?';
+		else if (*at == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) /* C1 in UTF-8 */
+			*at = at[1] = '?';
+	}
 }
 
 size_t pgb_text_columns(const char *text)

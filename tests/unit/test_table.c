@@ -41,6 +41,16 @@ static void test_columns(void **state)
 	assert_int_equal(pgb_text_columns("\xff\xfe"), 2);
 }
 
+static void test_printable(void **state)
+{
+	char text[] = "a\033[2Jb\tc\177 gr\303\274\302\233";
+
+	(void)state;
+	pgb_text_printable(text);
+	assert_string_equal(text, "a?[2Jb?c? gr\303\274??");
+	pgb_text_printable(NULL);
+}
+
 static void test_numbers(void **state)
 {
 	(void)state;
@@ -75,6 +85,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_numbers),
 	};
 

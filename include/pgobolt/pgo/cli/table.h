@@ -31,6 +31,8 @@ __attribute__((format(printf, 2, 3))) void pgb_table_cell(struct pgb_table *tabl
 void pgb_table_print(const struct pgb_table *table, struct pgb_output *output);
 void pgb_table_release(struct pgb_table *table);
 
+/* Names come from files: control characters, which a terminal would obey, become question marks. */
+void pgb_text_printable(char *text);
 /* Columns that UTF-8 text takes on a terminal; invalid bytes count one each. */
 size_t pgb_text_columns(const char *text);
 
