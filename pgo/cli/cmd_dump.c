@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgo/cli/dump.h"
+
+#include <inttypes.h>
+
 #include "pgobolt/base/text.h"
 #include "pgobolt/pgo/cli/commands.h"
 
@@ -58,6 +61,16 @@ struct pgb_number pgb_dump_share(uint64_t part, uint64_t whole)
 	if (whole == 0)
 		return (struct pgb_number){"-"};
 	return pgb_number_percent(100.0 * (double)part / (double)whole);
+}
+
+json_t *pgb_dump_address(uint64_t address)
+{
+	return json_sprintf("0x%" PRIx64, address);
+}
+
+json_t *pgb_dump_count(uint64_t count)
+{
+	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
 }
 
 static int run(struct pgb_cli *cli, struct pgb_error *error)

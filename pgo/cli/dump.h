@@ -31,6 +31,9 @@ void pgb_dump_left_out(const struct dump *dump, size_t count);
 void pgb_dump_title(const struct dump *dump, const char *more);
 /* {"file": PATH, "kind": "fdata profile"}, to be filled and printed. */
 json_t *pgb_dump_document(const struct dump *dump);
+/* "0x401136", and a number that fits JSON's readers; the caller owns them. */
+json_t *pgb_dump_address(uint64_t address);
+json_t *pgb_dump_count(uint64_t count);
 /* One key and value of a two-column table. */
 __attribute__((format(printf, 3, 4))) void pgb_dump_pair(struct pgb_table *table, const char *key,
 							 const char *format, ...);

@@ -38,7 +38,7 @@ static json_t *address_json(uint64_t address)
 {
 	if (address == PGB_ADDRESS_EXTERNAL)
 		return json_string("external");
-	return address == PGB_ADDRESS_NONE ? json_null() : json_integer((json_int_t)address);
+	return address == PGB_ADDRESS_NONE ? json_null() : pgb_dump_address(address);
 }
 
 static json_t *print_edges(const struct dump *dump, const struct pgb_edge *edges, size_t count)
@@ -62,13 +62,13 @@ static json_t *print_edges(const struct dump *dump, const struct pgb_edge *edges
 		add_address(&table, edge->branch);
 		add_address(&table, edge->from);
 		add_address(&table, edge->to);
-		json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "kind",
+		json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "kind",
 						      edge_kinds[edge->kind], "branch",
 						      address_json(edge->branch), "from",
 						      address_json(edge->from), "to",
 						      address_json(edge->to), "count",
-						      (json_int_t)edge->count, "mispredicts",
-						      (json_int_t)edge->mispredicts));
+						      pgb_dump_count(edge->count), "mispredicts",
+						      pgb_dump_count(edge->mispredicts)));
 	}
 	pgb_output_heading(dump->output, "Hottest edges");
 	pgb_table_print(&table, dump->output);

@@ -24,6 +24,18 @@ static const char *type_name(struct pgb_elf_image *image)
 			   : "shared library or static position-independent executable";
 }
 
+static bool is_cut(const struct pgb_binary *binary)
+{
+	for (size_t i = 0; i < binary->segments.count; i++) {
+		const struct pgb_segment *segment = &binary->segments.items[i];
+
+		if (segment->offset_file > binary->size_bytes ||
+		    segment->size_file > binary->size_bytes - segment->offset_file)
+			return true;
+	}
+	return false;
+}
+
 static void print_facts(const struct dump *dump, struct pgb_elf_image *image)
 {
 	const struct pgb_binary *binary = pgb_elf_image_binary(image);
@@ -31,8 +43,8 @@ static void print_facts(const struct dump *dump, struct pgb_elf_image *image)
 	struct pgb_table table = {.columns = 2, .indent = 2};
 
 	pgb_dump_pair(&table, "type", "%s, %s", machine_name(binary->machine), type_name(image));
-	pgb_dump_pair(&table, "size", "%s (%" PRIu64 " bytes)", PGB_SIZE(binary->size_bytes),
-		      binary->size_bytes);
+	pgb_dump_pair(&table, "size", "%" PRIu64 " bytes%s", binary->size_bytes,
+		      is_cut(binary) ? ", cut: segments lie beyond its end" : "");
 	pgb_dump_pair(&table, "build-id", "%s", build_id[0] ? build_id : "none");
 	pgb_dump_pair(&table, "entry", "%" PRIx64, pgb_elf_image_entry(image));
 	pgb_dump_pair(&table, "symbols", "%s",
@@ -107,12 +119,12 @@ static json_t *functions_json(const struct dump *dump, const struct pgb_elf_imag
 	for (size_t i = 0; i < pgb_dump_rows(dump, pgb_elf_image_function_count(image)); i++) {
 		const struct pgb_elf_function *function = pgb_elf_image_function(image, i);
 
-		json_array_append_new(list, json_pack("{s:o, s:I, s:I, s:b, s:b}", "name",
-						      pgb_json_text(function->name), "address",
-						      (json_int_t)function->address, "size_bytes",
-						      (json_int_t)function->size_bytes, "plt",
-						      function->is_plt, "fragment",
-						      function->is_fragment));
+		json_array_append_new(
+			list, json_pack("{s:o, s:o, s:o, s:b, s:b}", "name",
+					pgb_json_text(function->name), "address",
+					pgb_dump_address(function->address), "size_bytes",
+					pgb_dump_count(function->size_bytes), "plt",
+					function->is_plt, "fragment", function->is_fragment));
 	}
 	return list;
 }
@@ -127,23 +139,23 @@ static json_t *elf_json(const struct dump *dump, struct pgb_elf_image *image)
 		const struct pgb_segment *segment = &binary->segments.items[i];
 
 		json_array_append_new(segments,
-				      json_pack("{s:I, s:I, s:I, s:I, s:i}", "address",
-						(json_int_t)segment->address, "offset_file",
-						(json_int_t)segment->offset_file, "size_file",
-						(json_int_t)segment->size_file, "size_memory",
-						(json_int_t)segment->size_memory, "flags",
+				      json_pack("{s:o, s:o, s:o, s:o, s:i}", "address",
+						pgb_dump_address(segment->address), "offset_file",
+						pgb_dump_address(segment->offset_file), "size_file",
+						pgb_dump_count(segment->size_file), "size_memory",
+						pgb_dump_count(segment->size_memory), "flags",
 						(int)segment->flags));
 	}
 	json_object_update_new(
-		document,
-		json_pack("{s:s, s:I, s:s?, s:I, s:b, s:b, s:I, s:o, s:o}", "machine",
-			  machine_name(binary->machine), "size_bytes",
-			  (json_int_t)binary->size_bytes, "build_id", build_id[0] ? build_id : NULL,
-			  "entry", (json_int_t)pgb_elf_image_entry(image), "symbols",
-			  pgb_elf_image_has_symbols(image), "code_relocations",
-			  pgb_elf_image_has_code_relocations(image), "function_count",
-			  (json_int_t)pgb_elf_image_function_count(image), "segments", segments,
-			  "functions", functions_json(dump, image)));
+		document, json_pack("{s:s, s:o, s:s?, s:o, s:b, s:b, s:I, s:o, s:o}", "machine",
+				    machine_name(binary->machine), "size_bytes",
+				    pgb_dump_count(binary->size_bytes), "build_id",
+				    build_id[0] ? build_id : NULL, "entry",
+				    pgb_dump_address(pgb_elf_image_entry(image)), "symbols",
+				    pgb_elf_image_has_symbols(image), "code_relocations",
+				    pgb_elf_image_has_code_relocations(image), "function_count",
+				    (json_int_t)pgb_elf_image_function_count(image), "segments",
+				    segments, "functions", functions_json(dump, image)));
 	free(build_id);
 	return document;
 }

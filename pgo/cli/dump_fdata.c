@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "pgo/cli/dump.h"
+#include "pgobolt/base/text.h"
 #include "pgobolt/bolt/fdata_read.h"
 #include "pgobolt/bolt/profile.h"
 
@@ -45,9 +46,9 @@ static json_t *place_json(const struct pgb_profile *profile, struct pgb_place pl
 {
 	if (place.name == PGB_NAME_UNKNOWN)
 		return json_null();
-	return json_pack("{s:o, s:I}", "function",
+	return json_pack("{s:o, s:o}", "function",
 			 pgb_json_text(pgb_profile_name(profile, place.name)), "offset",
-			 (json_int_t)place.offset);
+			 pgb_dump_address(place.offset));
 }
 
 static json_t *list_branches(const struct dump *dump, struct pgb_profile *profile)

@@ -65,6 +65,8 @@ static void print_row(const struct pgb_table *table, size_t row, const size_t *w
 			break;
 		add_padding(&line, (right ? 0 : padding) + 2);
 	}
+	while (line.length > 0 && line.data[line.length - 1] == ' ')
+		line.data[--line.length] = '\0';
 	if (heading)
 		pgb_text_add(&line, pgb_output_style(output, PGB_STYLE_PLAIN));
 	pgb_output_line(output, "%s", pgb_text_string(&line));

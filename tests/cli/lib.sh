@@ -5,7 +5,8 @@
 #	stdout_has TEXT		the last run's stdout holds this text (also: stderr_has, .._lacks)
 #	stdout_empty		(also: stderr_empty)
 #	golden NAME		stdout and stderr equal tests/cli/golden/TEST/NAME.{stdout,stderr}
-#	no_leftovers DIR	nothing in DIR but what was there at the last `run`
+#	run_denied STATUS ARGS..	as `run`, as a user who has no rights on root's files
+#	no_leftovers		the last run left no new file in the current folder
 #	skip_all REASON		exit 77
 #	skip REASON		one part of the test cannot run here; said in the log
 #
@@ -50,6 +51,28 @@ run() {
 	last="pgobolt $*"
 	(ls -A1 . | sort) >"$scratch/before"
 	"$PGOBOLT" "$@" >"$scratch/stdout" 2>"$scratch/stderr" </dev/null
+	got=$?
+	[ "$got" -eq "$wanted" ] && return 0
+	fail "$last: exit status $got, not $wanted"
+	show
+}
+
+# Root may read everything: file modes mean something to nobody only.
+run_denied() {
+	if [ "$(id -u)" -ne 0 ]; then
+		run "$@"
+		return
+	fi
+	command -v setpriv >/dev/null || { skip "no setpriv to give up root's rights"; return 1; }
+	wanted=$1
+	shift
+	last="pgobolt $* (as nobody)"
+	chmod 755 "$scratch"
+	cp "$PGOBOLT" "$scratch/pgobolt"
+	chmod 755 "$scratch/pgobolt"
+	(ls -A1 . | sort) >"$scratch/before"
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$scratch/pgobolt" "$@" \
+		>"$scratch/stdout" 2>"$scratch/stderr" </dev/null
 	got=$?
 	[ "$got" -eq "$wanted" ] && return 0
 	fail "$last: exit status $got, not $wanted"
