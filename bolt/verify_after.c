@@ -70,8 +70,12 @@ static void check_segments(struct pgb_comparison *comparison)
 		if (fault == NULL && header->address < end)
 			fault = "before the end of the one in front of it";
 		if (fault != NULL) {
-			bad(comparison, "segments", "segment %zu at %#llx: %s", i,
-			    (unsigned long long)header->address, fault);
+			pgb_findings_add(comparison->findings, PGB_FINDING_ERROR, PGB_E_CHECK,
+					 "segments",
+					 "GNU strip and objcopy break what llvm-bolt writes: use "
+					 "llvm-strip, on a fresh output",
+					 "segment %zu at %#llx: %s", i,
+					 (unsigned long long)header->address, fault);
 			return;
 		}
 		end = header->address + header->size_memory;
