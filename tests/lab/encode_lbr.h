@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Branch stacks as a processor with last branch records delivers them: every so many taken
+ * branches one sample with the last ones, newest first.
+ */
+#ifndef TESTS_LAB_ENCODE_LBR_H
+#define TESTS_LAB_ENCODE_LBR_H
+
+#include "tests/lab/machine.h"
+#include "tests/lab/recording.h"
+#include "tests/lab/truth.h"
+
+#define LAB_LBR_DEPTH_MAX 64
+
+struct lab_lbr_options {
+	unsigned int depth;	/* 1..LAB_LBR_DEPTH_MAX */
+	uint64_t period_events; /* taken branches between samples */
+	uint64_t seed;		/* vary the period by up to an eighth either way; 0: do not */
+	enum lab_kernel kernel;
+	bool mispredicts; /* else: no information, as some processors have none */
+	bool types;	  /* branch types, as PERF_SAMPLE_BRANCH_TYPE_SAVE asks for */
+	bool hardware_index;
+	bool build_id_maps;
+	uint32_t pid;
+	const char *name; /* of the program */
+};
+
+/*
+ * One recording from the traces of all threads of a program. Where `truth` is not NULL it gets
+ * what the samples hold, in addresses of `image`; entries of the kernel are left out first.
+ */
+int lab_encode_lbr(const char *out_path, char *const *trace_paths, size_t trace_count,
+		   const struct lab_lbr_options *options, struct lab_image *image,
+		   struct lab_truth *truth, struct pgb_error *error);
+
+#endif
