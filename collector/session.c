@@ -1,2 +1,324 @@
 /* SPDX-License-Identifier: MIT */
+/* Records on their way to edges: what a session does with each, live or from a file. */
 #include "pgobolt/collector/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#include "collector/session_private.h"
+
+/* ---- samples */
+
+static bool is_binary(struct pgb_location location)
+{
+	return location.binary != PGB_BINARY_NONE && location.binary != PGB_BINARY_ANONYMOUS;
+}
+
+static void count_outside(struct pgb_session *session, bool anonymous)
+{
+	if (anonymous)
+		session->stats.anonymous++;
+	else
+		session->stats.unmapped++;
+}
+
+static void take_ip(void *context, const struct pgb_record *record, uint64_t address)
+{
+	struct pgb_session *session = context;
+	struct pgb_location at = pgb_addrspace_find(session->space, record->pid, address);
+
+	if (!is_binary(at)) {
+		count_outside(session, at.binary == PGB_BINARY_ANONYMOUS);
+		return;
+	}
+	session->stats.mapped++;
+	pgb_edges_add(session->edges, &(struct pgb_edge){.binary = at.binary,
+							 .kind = PGB_EDGE_IP,
+							 .branch = at.address,
+							 .from = PGB_ADDRESS_NONE,
+							 .to = PGB_ADDRESS_NONE,
+							 .count = 1});
+}
+
+/* The end of the range that starts at `from`, in the same binary; NONE where there is none. */
+static uint64_t range_end(struct pgb_session *session, const struct pgb_record *record,
+			  struct pgb_location from, uint64_t to)
+{
+	struct pgb_location end;
+
+	if (to == PGB_ADDRESS_NONE || !is_binary(from))
+		return PGB_ADDRESS_NONE;
+	end = pgb_addrspace_find(session->space, record->pid, to);
+	return end.binary == from.binary ? end.address : PGB_ADDRESS_NONE;
+}
+
+static void take_trace(void *context, const struct pgb_record *record, uint64_t branch,
+		       uint64_t from, uint64_t to, unsigned int flags)
+{
+	struct pgb_session *session = context;
+	struct pgb_location source = pgb_addrspace_find(session->space, record->pid, branch);
+	struct pgb_location target = pgb_addrspace_find(session->space, record->pid, from);
+	struct pgb_edge edge = {
+		.count = 1,
+		.mispredicts = (flags & PGB_BRANCH_MISPREDICTED) != 0,
+		.branch = is_binary(source) ? source.address : PGB_ADDRESS_EXTERNAL,
+		.from = is_binary(target) ? target.address : PGB_ADDRESS_EXTERNAL,
+		.to = range_end(session, record, target, to),
+	};
+
+	if (!is_binary(source) && !is_binary(target)) {
+		count_outside(session, source.binary == PGB_BINARY_ANONYMOUS ||
+					       target.binary == PGB_BINARY_ANONYMOUS);
+		return;
+	}
+	session->stats.mapped++;
+	edge.kind = edge.to == PGB_ADDRESS_NONE ? PGB_EDGE_BRANCH : PGB_EDGE_TRACE;
+	if (flags & PGB_BRANCH_NOT_TAKEN) {
+		edge.kind = PGB_EDGE_NOT_TAKEN;
+		edge.to = PGB_ADDRESS_NONE;
+	}
+	if (source.binary == target.binary) {
+		edge.binary = target.binary;
+		pgb_edges_add(session->edges, &edge);
+		return;
+	}
+	/* Two binaries, or one and the outside: each gets its own end of it. */
+	if (is_binary(target)) {
+		edge.binary = target.binary;
+		edge.branch = PGB_ADDRESS_EXTERNAL;
+		pgb_edges_add(session->edges, &edge);
+	}
+	if (is_binary(source)) {
+		edge.binary = source.binary;
+		edge.kind = PGB_EDGE_BRANCH;
+		edge.branch = source.address;
+		edge.from = PGB_ADDRESS_EXTERNAL;
+		edge.to = PGB_ADDRESS_NONE;
+		pgb_edges_add(session->edges, &edge);
+	}
+}
+
+/* ---- processes and mappings */
+
+void pgb_session_add_executable(struct pgb_session *session, uint32_t binary)
+{
+	if (!is_binary((struct pgb_location){.binary = binary}) ||
+	    pgb_session_is_executable(session, binary))
+		return;
+	pgb_array_push(&session->executables, binary);
+}
+
+/* true: it waited; not any more. */
+static bool stop_awaiting(struct pgb_session *session, uint32_t pid)
+{
+	for (size_t i = 0; i < session->awaiting.count; i++) {
+		if (session->awaiting.items[i] != pid)
+			continue;
+		session->awaiting.items[i] = session->awaiting.items[--session->awaiting.count];
+		return true;
+	}
+	return false;
+}
+
+static void take_map(struct pgb_session *session, const struct pgb_record *record)
+{
+	const struct pgb_record_mmap *map = &record->mmap;
+	const struct pgb_map_event event = {
+		.pid = record->subject_pid,
+		.start = map->address,
+		.length = map->length,
+		.offset_file = map->offset_file,
+		.device = makedev(map->major, map->minor),
+		.inode = map->inode,
+		.inode_generation = map->inode_generation,
+		.build_id = map->build_id,
+		.path = map->path,
+	};
+
+	/* The kernel's own mappings have no process. */
+	if (!(map->protection & PROT_EXEC) || record->subject_pid == UINT32_MAX)
+		return;
+	pgb_addrspace_map(session->space, &event);
+	/* The loader maps the program before its interpreter. */
+	if (stop_awaiting(session, event.pid))
+		pgb_session_add_executable(
+			session, pgb_addrspace_find(session->space, event.pid, event.start).binary);
+}
+
+static void take_exec(struct pgb_session *session, uint32_t pid)
+{
+	session->stats.execs++;
+	pgb_addrspace_exec(session->space, pid);
+	pgb_tasks_exec(&session->tasks, pid);
+	stop_awaiting(session, pid);
+	if (session->awaiting.count < PGB_LIMIT_PROCESSES)
+		pgb_array_push(&session->awaiting, pid);
+}
+
+static void take_fork(struct pgb_session *session, const struct pgb_record *record)
+{
+	uint32_t pid = record->subject_pid, parent = record->task.parent_pid;
+
+	if (!pgb_tasks_add(&session->tasks, pid, record->subject_tid))
+		return; /* told twice */
+	if (pid == parent) {
+		session->stats.threads++;
+		return;
+	}
+	session->stats.processes++;
+	pgb_addrspace_fork(session->space, parent, pid);
+}
+
+static void take_exit(struct pgb_session *session, const struct pgb_record *record)
+{
+	if (!pgb_tasks_remove(&session->tasks, record->subject_pid, record->subject_tid))
+		return;
+	pgb_addrspace_exit(session->space, record->subject_pid);
+	stop_awaiting(session, record->subject_pid);
+}
+
+void pgb_session_dispatch(struct pgb_session *session, const struct pgb_record *record)
+{
+	switch (record->type) {
+	case PERF_RECORD_SAMPLE:
+		/* What it could not decode it has counted. */
+		(void)session->config.source->decode(record, &session->decode, &session->sink,
+						     &session->stats.source);
+		break;
+	case PERF_RECORD_MMAP:
+	case PERF_RECORD_MMAP2:
+		take_map(session, record);
+		break;
+	case PERF_RECORD_COMM:
+		if (record->misc & PERF_RECORD_MISC_COMM_EXEC)
+			take_exec(session, record->subject_pid);
+		break;
+	case PERF_RECORD_FORK:
+		take_fork(session, record);
+		break;
+	case PERF_RECORD_EXIT:
+		take_exit(session, record);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- life and results */
+
+int pgb_session_new(struct pgb_session **result, const struct pgb_session_config *config,
+		    struct pgb_error *error)
+{
+	struct pgb_session *session;
+
+	(void)error;
+	pgb_assert(config->source != NULL);
+	session = pgb_calloc(1, sizeof(*session));
+	session->config = *config;
+	session->sys = config->sys ? config->sys : &pgb_perf_sys_kernel;
+	if (config->decode)
+		session->decode = *config->decode;
+	session->sink = (struct pgb_sink){.trace = take_trace, .ip = take_ip, .context = session};
+	session->space = pgb_addrspace_new(config->opener);
+	session->edges = pgb_edges_new();
+	*result = session;
+	return 0;
+}
+
+void pgb_session_free(struct pgb_session *session)
+{
+	if (session == NULL)
+		return;
+	pgb_process_stop(&session->process, 1000);
+	pgb_feed_free(session->feed);
+	pgb_addrspace_free(session->space);
+	pgb_edges_free(session->edges);
+	pgb_tasks_release(&session->tasks);
+	pgb_array_release(&session->awaiting);
+	pgb_array_release(&session->executables);
+	free(session);
+}
+
+static void add_feed_stats(struct pgb_feed_stats *sum, const struct pgb_feed_stats *part)
+{
+	sum->records += part->records;
+	sum->bytes += part->bytes;
+	sum->lost_records += part->lost_records;
+	sum->lost_events += part->lost_events;
+	sum->throttled += part->throttled;
+	sum->malformed += part->malformed;
+	sum->unknown += part->unknown;
+	sum->truncated += part->truncated;
+	sum->disordered += part->disordered;
+}
+
+int pgb_session_consume(struct pgb_session *session, struct pgb_feed *feed, struct pgb_error *error)
+{
+	struct pgb_record record;
+	int status;
+
+	while ((status = pgb_feed_next(feed, &record, error)) > 0)
+		pgb_session_dispatch(session, &record);
+	session->stats.edges_overflow = pgb_edges_overflow(session->edges);
+	add_feed_stats(&session->stats.feed, &feed->stats);
+	return status;
+}
+
+struct pgb_edges *pgb_session_edges(struct pgb_session *session)
+{
+	return session->edges;
+}
+
+struct pgb_addrspace *pgb_session_addrspace(struct pgb_session *session)
+{
+	return session->space;
+}
+
+const struct pgb_session_stats *pgb_session_stats(const struct pgb_session *session)
+{
+	return &session->stats;
+}
+
+bool pgb_session_is_executable(const struct pgb_session *session, uint32_t binary)
+{
+	for (size_t i = 0; i < session->executables.count; i++)
+		if (session->executables.items[i] == binary)
+			return true;
+	return false;
+}
+
+uint32_t pgb_session_main_binary(struct pgb_session *session)
+{
+	uint32_t binaries = pgb_addrspace_binary_count(session->space);
+	uint64_t *counts = pgb_calloc(binaries, sizeof(*counts));
+	uint32_t best = PGB_BINARY_NONE;
+	size_t edge_count;
+	const struct pgb_edge *edges = pgb_edges_sorted(session->edges, &edge_count);
+
+	for (size_t i = 0; i < edge_count; i++)
+		if (edges[i].binary < binaries)
+			counts[edges[i].binary] += edges[i].count;
+	/* In the order in which they were started: the first of equals. */
+	for (size_t i = 0; i < session->executables.count; i++) {
+		uint32_t binary = session->executables.items[i];
+
+		if (best == PGB_BINARY_NONE || counts[binary] > counts[best])
+			best = binary;
+	}
+	free(counts);
+	return best;
+}
+
+const char *pgb_session_event_name(const struct pgb_session *session)
+{
+	if (session->plan.event_name[0] != '\0')
+		return session->plan.event_name;
+	return session->config.event ? session->config.event : "";
+}
+
+struct pgb_rate pgb_session_rate(const struct pgb_session *session)
+{
+	return session->plan.attr_count > 0 ? session->plan.rate : session->config.rate;
+}

@@ -4,13 +4,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pgo/recording_private.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
 
 /* recording.json of 65536 binaries with long paths stays far below. */
 #define JSON_BYTES_MAX (256u * 1024 * 1024)
 
-static void binary_release(struct pgb_recorded_binary *binary)
+void pgb_recorded_binary_release(struct pgb_recorded_binary *binary)
 {
 	free(binary->name);
 	free(binary->path);
@@ -25,7 +26,7 @@ static void binary_release(struct pgb_recorded_binary *binary)
 void pgb_recording_release(struct pgb_recording *recording)
 {
 	for (size_t i = 0; i < recording->binaries.count; i++)
-		binary_release(&recording->binaries.items[i]);
+		pgb_recorded_binary_release(&recording->binaries.items[i]);
 	pgb_array_release(&recording->binaries);
 	free(recording->directory);
 	free(recording->program);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "pgo/recording_private.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/pgo/recording.h"
 
@@ -52,6 +53,8 @@ static const struct field counter_fields[] = {
 	SOURCE("dropped_zero", zero),
 	SOURCE("dropped_speculative", speculative),
 	SOURCE("dropped_aborted", aborted),
+	SOURCE("dropped_duplicate", duplicate),
+	SOURCE("chains_broken", resumed_elsewhere),
 	COUNTER(mapped),
 	COUNTER(anonymous),
 	COUNTER(unmapped),
@@ -195,6 +198,17 @@ char *pgb_recording_text(const struct pgb_recording *recording)
 	pgb_text_addf(&text, "%s\n", dumped);
 	free(dumped);
 	return pgb_text_detach(&text);
+}
+
+void pgb_recording_add_counters(struct pgb_session_stats *sum, const struct pgb_session_stats *part)
+{
+	for (const struct field *field = counter_fields; field->key != NULL; field++) {
+		uint64_t *total = (uint64_t *)(void *)((char *)sum + field->offset);
+		const uint64_t *more =
+			(const uint64_t *)(const void *)((const char *)part + field->offset);
+
+		*total = pgb_count_add(*total, *more);
+	}
 }
 
 /* ---- reading */

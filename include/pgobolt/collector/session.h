@@ -22,6 +22,17 @@
 
 struct pgb_session;
 
+/*
+ * Signals that the process got while it records; a handler writes, the session reads. The first
+ * ends the recording. Each that did not come from the terminal (which reaches the program anyway)
+ * is passed on to the program; from the third on the program is killed.
+ */
+struct pgb_session_signals {
+	volatile sig_atomic_t count;
+	volatile sig_atomic_t number;	     /* of the last one */
+	volatile sig_atomic_t from_terminal; /* the last one: si_code SI_KERNEL */
+};
+
 /* Borrowed; must outlive the session. */
 struct pgb_session_config {
 	const struct pgb_perf_sys *sys; /* NULL: the kernel */
@@ -31,13 +42,18 @@ struct pgb_session_config {
 	const struct pgb_decode_options *decode; /* NULL: defaults */
 	const char *event;			 /* NULL: the source's own choice */
 	struct pgb_rate rate;			 /* both 0: the source's own choice */
-	const char *const *argv;		 /* program to start; or .. */
-	const pid_t *pids;			 /* .. processes to attach to; or .. */
+	/*
+	 * Whom to record: the program `argv` and all that it starts; or, where `pids` or
+	 * `system_wide` are given, those, for as long as `argv` runs (NULL: no program).
+	 */
+	const char *const *argv;
+	const pid_t *pids;
 	size_t pid_count;
-	bool system_wide;     /* .. everything */
-	uint64_t duration_ns; /* 0: until the end */
-	/* Set to non-zero by a signal handler to end the recording; NULL: none. */
-	const volatile sig_atomic_t *stop;
+	bool system_wide;
+	/* 0: until the end. A program that still runs then is stopped with SIGTERM. */
+	uint64_t duration_ns;
+	const struct pgb_session_signals *signals; /* NULL: none are caught */
+	const struct pgb_binary_opener *opener;	   /* of pgb_addrspace_new(); NULL: files here */
 	/* Called now and then with the figures so far; NULL: none. */
 	void (*progress)(void *context, const struct pgb_session *session);
 	void *progress_context;
@@ -54,15 +70,17 @@ struct pgb_session_stats {
 	uint64_t anonymous; /* JIT, vDSO, stack */
 	uint64_t unmapped;  /* no mapping known there */
 	uint64_t edges_overflow;
-	uint64_t threads, processes, execs; /* seen to start */
+	uint64_t threads, processes, execs; /* seen to start, after the first */
 	uint64_t duration_ns;
 	uint64_t cpu_ns; /* our own CPU time */
 	uint64_t ring_bytes;
 	int exit_status; /* of the program started; 128 + signal */
 	bool has_exit_status;
-	int exit_signal; /* 0: it exited */
-	bool starting;	 /* the program was told to start: an error may be that of its exec */
-	bool started;	 /* its exec worked */
+	int exit_signal;  /* 0: it exited */
+	bool starting;	  /* the program was told to start: an error may be that of its exec */
+	bool started;	  /* its exec worked */
+	bool stopped;	  /* we ended it, as the duration was over */
+	bool interrupted; /* a signal ended the recording */
 };
 
 int pgb_session_new(struct pgb_session **session, const struct pgb_session_config *config,

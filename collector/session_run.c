@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* The live run: the program or the processes, the rings, the clock and the signals. */
+#include <dirent.h>
+#include <elf.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "collector/session_private.h"
+#include "pgobolt/base/text.h"
+#include "pgobolt/collector/feed_live.h"
+#include "pgobolt/collector/file.h"
+
+enum {
+	/* Records between two looks at the clock and the program. */
+	DRAIN_RECORDS = 8192,
+	/* The longest sleep: rings wake us when they fill, SIGCHLD when the program ends. */
+	WAIT_MS = 200,
+	PROGRESS_NS = 200 * 1000 * 1000,
+	SIGNALS_TO_KILL = 3,
+	/* A program that still runs this long after the recording ended is told of. */
+	PATIENCE_MS = 2000,
+	AUXV_BYTES = 4096,
+};
+
+static uint64_t now_ns(const struct pgb_session *session)
+{
+	return session->sys->clock_ns(session->sys->context);
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u;
+}
+
+/* ---- processes that run already */
+
+static uint64_t entry_address(uint32_t pid)
+{
+	char *path = pgb_format("/proc/%u/auxv", pid);
+	struct pgb_text text = {0};
+	uint64_t entry = 0;
+	struct pgb_cursor at;
+
+	(void)pgb_file_read(&text, path, AUXV_BYTES, NULL);
+	at = pgb_cursor_of(text.data, text.length);
+	while (entry == 0 && pgb_cursor_holds(&at, 2, 8)) {
+		uint64_t type = pgb_cursor_u64(&at);
+		uint64_t value = pgb_cursor_u64(&at);
+
+		if (type == AT_ENTRY)
+			entry = value;
+	}
+	pgb_text_release(&text);
+	free(path);
+	return entry;
+}
+
+/* Call `each` for every number in a folder of /proc. */
+static void for_numbers(struct pgb_session *session, const char *folder, uint32_t pid,
+			void (*each)(struct pgb_session *session, uint32_t pid, uint32_t number))
+{
+	DIR *listing = opendir(folder);
+	struct dirent *entry;
+
+	while (listing && (entry = readdir(listing)) != NULL) {
+		char *end;
+		unsigned long number = strtoul(entry->d_name, &end, 10);
+
+		if (end != entry->d_name && *end == '\0')
+			each(session, pid, (uint32_t)number);
+	}
+	if (listing)
+		closedir(listing);
+}
+
+static void learn_thread(struct pgb_session *session, uint32_t pid, uint32_t tid)
+{
+	pgb_tasks_add(&session->tasks, pid, tid);
+}
+
+static int learn(struct pgb_session *session, uint32_t pid, struct pgb_error *error)
+{
+	char *folder = pgb_format("/proc/%u/task", pid);
+	int code = pgb_addrspace_scan(session->space, pid, error);
+
+	for_numbers(session, folder, pid, learn_thread);
+	free(folder);
+	if (code == 0)
+		pgb_session_add_executable(
+			session,
+			pgb_addrspace_find(session->space, pid, entry_address(pid)).binary);
+	return code;
+}
+
+static void learn_process(struct pgb_session *session, uint32_t unused, uint32_t pid)
+{
+	(void)unused;
+	/* Kernel threads have no mappings; others may have ended, or not be ours to see. */
+	(void)learn(session, pid, NULL);
+}
+
+/* Enabled first and learned then: what is mapped in between is in the rings, and told twice. */
+static int learn_targets(struct pgb_session *session, struct pgb_error *error)
+{
+	const struct pgb_session_config *config = &session->config;
+
+	if (config->system_wide)
+		for_numbers(session, "/proc", 0, learn_process);
+	for (size_t i = 0; i < config->pid_count; i++) {
+		struct pgb_error why = {0};
+		int code = learn(session, (uint32_t)config->pids[i], &why);
+
+		if (code == PGB_E_GONE)
+			pgb_log(config->log, PGB_LOG_WARNING, "%s", why.message);
+		else if (code != 0)
+			return pgb_fail(error, code, "%s", why.message);
+	}
+	return 0;
+}
+
+/* ---- start */
+
+static bool records_program(const struct pgb_session *session)
+{
+	return session->config.pid_count == 0 && !session->config.system_wide;
+}
+
+static int hold_program(struct pgb_session *session, struct pgb_error *error)
+{
+	const struct pgb_spawn spawn = {.argv = session->config.argv, .held = true};
+
+	if (session->config.argv == NULL)
+		return 0;
+	return pgb_process_spawn(&session->process, &spawn, error);
+}
+
+static int open_feed(struct pgb_session *session, struct pgb_error *error)
+{
+	const struct pgb_session_config *config = &session->config;
+	const struct pgb_source_request request = {.event = config->event, .rate = config->rate};
+	struct pgb_feed_live_config live = {
+		.sys = session->sys,
+		.host = config->host,
+		.log = config->log,
+		.attrs = session->plan.attrs,
+		.pids = config->pids,
+		.pid_count = config->pid_count,
+		.system_wide = config->system_wide,
+	};
+	int code = config->source->plan(config->host, &request, &session->plan, error);
+
+	if (code != 0)
+		return code;
+	live.attr_count = session->plan.attr_count;
+	if (records_program(session)) {
+		live.pids = &session->process.pid;
+		live.pid_count = 1;
+		live.enable_on_exec = true;
+	}
+	code = pgb_feed_live_new(&session->feed, &live, error);
+	if (code == 0)
+		session->stats.ring_bytes = pgb_feed_live_ring_bytes(session->feed);
+	return code;
+}
+
+static int begin(struct pgb_session *session, struct pgb_error *error)
+{
+	int code = 0;
+
+	session->start_ns = now_ns(session);
+	if (records_program(session)) {
+		uint32_t pid = (uint32_t)session->process.pid;
+
+		pgb_tasks_add(&session->tasks, pid, pid);
+	} else {
+		code = pgb_feed_live_enable(session->feed, error);
+		if (code == 0)
+			code = learn_targets(session, error);
+	}
+	if (code != 0 || session->process.pid <= 0)
+		return code;
+	session->stats.starting = true;
+	code = pgb_process_start(&session->process, error);
+	session->stats.started = code == 0;
+	return code;
+}
+
+/* ---- the run */
+
+/* 1 there may be more, 0 nothing for now, or what the feed says. */
+static int drain(struct pgb_session *session, struct pgb_error *error)
+{
+	struct pgb_record record;
+	int status = 1;
+
+	for (int i = 0; i < DRAIN_RECORDS && status > 0; i++) {
+		status = pgb_feed_next(session->feed, &record, error);
+		if (status > 0)
+			pgb_session_dispatch(session, &record);
+	}
+	return status;
+}
+
+static bool program_ended(struct pgb_session *session, int timeout_ms)
+{
+	struct pgb_session_stats *stats = &session->stats;
+	int wait_status;
+
+	if (session->process.pid <= 0)
+		return false;
+	if (pgb_process_wait(&session->process, timeout_ms, &wait_status, NULL) != 1)
+		return false;
+	stats->has_exit_status = true;
+	stats->exit_status = pgb_process_exit_status(wait_status);
+	stats->exit_signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+	return true;
+}
+
+/* true: there was one since the last look. */
+static bool attend_signals(struct pgb_session *session)
+{
+	const struct pgb_session_signals *signals = session->config.signals;
+
+	if (signals == NULL || signals->count == session->signals_seen)
+		return false;
+	session->signals_seen = signals->count;
+	session->stats.interrupted = true;
+	if (session->process.pid > 0) {
+		if (signals->count >= SIGNALS_TO_KILL)
+			kill(session->process.pid, SIGKILL);
+		else if (!signals->from_terminal)
+			kill(session->process.pid, signals->number);
+	}
+	return true;
+}
+
+static void report_progress(struct pgb_session *session, uint64_t now)
+{
+	if (session->config.progress == NULL || now - session->progress_ns < PROGRESS_NS)
+		return;
+	session->progress_ns = now;
+	session->stats.feed = session->feed->stats;
+	session->stats.duration_ns = now - session->start_ns;
+	session->config.progress(session->config.progress_context, session);
+}
+
+/* Until something ends it. What the feed fails with, or 0. */
+static int gather(struct pgb_session *session, struct pgb_error *error)
+{
+	uint64_t limit_ns = session->config.duration_ns;
+	bool hung_up = false;
+
+	for (;;) {
+		int status = drain(session, error);
+		uint64_t now = now_ns(session), passed = now - session->start_ns;
+		int wait_ms = WAIT_MS;
+
+		if (status < 0)
+			return status;
+		if (attend_signals(session) || program_ended(session, hung_up ? WAIT_MS : 0))
+			return 0;
+		if (limit_ns != 0 && passed >= limit_ns) {
+			session->stats.stopped = session->process.pid > 0;
+			return 0;
+		}
+		report_progress(session, now);
+		if (status > 0 || hung_up)
+			continue;
+		if (limit_ns != 0 && (limit_ns - passed) / 1000000 < WAIT_MS)
+			wait_ms = (int)((limit_ns - passed) / 1000000) + 1;
+		hung_up = pgb_feed_wait(session->feed, wait_ms) < 0;
+		/* Nobody is left to record; our program, if it is one of them, is ending. */
+		if (hung_up && (session->process.pid <= 0 || !records_program(session)))
+			return 0;
+	}
+}
+
+/* Stop counting and take what is still in the rings. */
+static int end_feed(struct pgb_session *session, struct pgb_error *error)
+{
+	int status;
+
+	pgb_feed_live_disable(session->feed);
+	session->stats.duration_ns = now_ns(session) - session->start_ns;
+	pgb_feed_live_finish(session->feed);
+	do
+		status = drain(session, error);
+	while (status > 0);
+	session->stats.feed = session->feed->stats;
+	session->stats.edges_overflow = pgb_edges_overflow(session->edges);
+	return status;
+}
+
+static void await_program(struct pgb_session *session)
+{
+	int waited_ms = 0;
+
+	if (session->stats.stopped)
+		kill(session->process.pid, SIGTERM);
+	while (session->process.pid > 0 && !program_ended(session, WAIT_MS)) {
+		attend_signals(session);
+		waited_ms += WAIT_MS;
+		if (waited_ms == PATIENCE_MS)
+			pgb_log(session->config.log, PGB_LOG_WARNING,
+				"the recording has ended, the program still runs; to kill it, "
+				"interrupt until it was %d times",
+				SIGNALS_TO_KILL);
+	}
+}
+
+static void wake_up(int number)
+{
+	(void)number;
+}
+
+int pgb_session_run(struct pgb_session *session, struct pgb_error *error)
+{
+	/* Not to be restarted: the end of the program has to end poll(2). */
+	struct sigaction former, action = {.sa_handler = wake_up};
+	int code, status;
+
+	pgb_assert(session->feed == NULL);
+	session->cpu_start_ns = own_cpu_ns();
+	code = hold_program(session, error);
+	if (code == 0)
+		code = open_feed(session, error);
+	sigaction(SIGCHLD, &action, &former);
+	if (code == 0)
+		code = begin(session, error);
+	if (code == 0) {
+		code = gather(session, error);
+		status = end_feed(session, error);
+		code = code ? code : status;
+		await_program(session);
+	}
+	pgb_process_stop(&session->process, 0);
+	sigaction(SIGCHLD, &former, NULL);
+	pgb_feed_free(session->feed);
+	session->feed = NULL;
+	session->stats.cpu_ns = own_cpu_ns() - session->cpu_start_ns;
+	return code;
+}

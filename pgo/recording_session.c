@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/* What a session gathered, binary by binary, into the files of a recording. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pgo/recording_private.h"
+#include "pgobolt/base/text.h"
+#include "pgobolt/bolt/elf_image.h"
+#include "pgobolt/bolt/fdata_read.h"
+#include "pgobolt/bolt/fdata_write.h"
+#include "pgobolt/collector/edge_file.h"
+#include "pgobolt/collector/file.h"
+
+/* NAME-ID.fdata has to fit into 255 bytes, with an ID of up to 128. */
+#define NAME_BYTES_MAX 96
+
+/* One binary on its way to disk. */
+struct item {
+	struct pgb_recording_writer *writer;
+	const struct pgb_recording *recording;
+	const struct pgb_binary *binary;
+	struct pgb_recorded_binary *recorded;
+	struct pgb_edges *edges;
+	uint32_t index; /* of the binary, in edges */
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* Any name as a file name: no control characters, no leading dot, valid in JSON. */
+static char *file_name(const struct pgb_recorded_binary *recorded, const char *suffix)
+{
+	char *name = pgb_format("%.*s", NAME_BYTES_MAX, recorded->name);
+	char *result;
+
+	for (unsigned char *at = (unsigned char *)name; *at != '\0'; at++)
+		if (*at <= ' ' || *at >= 0x7f || *at == '/')
+			*at = '_';
+	if (name[0] == '.')
+		name[0] = '_';
+	result = pgb_format("%s-%s.%s", name, recorded->id, suffix);
+	free(name);
+	return result;
+}
+
+static char *in_temporary(const struct pgb_recording_writer *writer, const char *file)
+{
+	return pgb_format("%s/%s", writer->temporary, file);
+}
+
+static struct pgb_recorded_binary *new_entry(struct pgb_recording *recording,
+					     const struct pgb_binary *binary, bool executable)
+{
+	struct pgb_recorded_binary recorded = {
+		.name = pgb_dup(base_name(binary->path)),
+		.path = pgb_dup(binary->path),
+		.id = pgb_binary_id(binary),
+		.executable = executable,
+		.size_bytes = binary->size_bytes,
+	};
+
+	if (binary->build_id.size_bytes > 0)
+		recorded.build_id = pgb_build_id_string(&binary->build_id);
+	pgb_array_push(&recording->binaries, recorded);
+	return &recording->binaries.items[recording->binaries.count - 1];
+}
+
+/* ---- profiles */
+
+/* The file may have been replaced since it ran. */
+static int open_image(const struct item *item, struct pgb_elf_image **image,
+		      struct pgb_error *error)
+{
+	const struct pgb_binary *now;
+	char *id;
+	int code = pgb_elf_image_open(image, item->binary->path_open, error);
+
+	if (code != 0)
+		return code;
+	now = pgb_elf_image_binary(*image);
+	id = pgb_binary_id(now);
+	if (strcmp(id, item->recorded->id) != 0)
+		code = pgb_fail(error, PGB_E_MISMATCH, "it was replaced while it was recorded");
+	free(id);
+	return code;
+}
+
+/* Edges to symbolic counts. What kinds of edges there are depends on the source. */
+static int edges_to_profile(const struct item *item, struct pgb_elf_image *image,
+			    struct pgb_profile *profile, struct pgb_error *error)
+{
+	char *event;
+	int code;
+
+	if (item->recording->branches)
+		return pgb_fail(error, PGB_E_UNSUPPORTED,
+				"this version keeps branches as edges and does not convert them");
+	event = pgb_event_canonical_name(item->recording->event);
+	code = pgb_profile_set_kind(profile, PGB_PROFILE_SAMPLES, false, error);
+	if (code == 0)
+		pgb_profile_add_event(profile, event);
+	free(event);
+	if (code == 0)
+		code = pgb_profile_add_ip_edges(profile, image, item->edges, item->index,
+						&item->recorded->stats, error);
+	return code;
+}
+
+static int write_fdata(const struct pgb_recording_writer *writer,
+		       struct pgb_recorded_binary *recorded, struct pgb_profile *profile,
+		       struct pgb_error *error)
+{
+	char *file = file_name(recorded, "fdata");
+	char *path = in_temporary(writer, file);
+	int code = pgb_fdata_write_file(path, profile, error);
+
+	if (code == 0) {
+		recorded->fdata_file = file;
+		recorded->functions = pgb_profile_function_count(profile);
+	} else {
+		free(file);
+	}
+	free(path);
+	return code;
+}
+
+/* What cannot be converted is no error: the reason is kept. What cannot be written is one. */
+static int convert(const struct item *item, struct pgb_error *error)
+{
+	struct pgb_elf_image *image = NULL;
+	struct pgb_profile *profile = pgb_profile_new();
+	struct pgb_error why = {0};
+	int code = open_image(item, &image, &why);
+
+	if (code == 0)
+		code = edges_to_profile(item, image, profile, &why);
+	if (code != 0) {
+		item->recorded->reason = pgb_dup(why.message);
+		code = 0;
+	} else if (pgb_profile_total(profile) == 0) {
+		item->recorded->reason = pgb_dup("no sample fell into a function");
+	} else {
+		code = write_fdata(item->writer, item->recorded, profile, error);
+	}
+	pgb_profile_free(profile);
+	pgb_elf_image_close(image);
+	return code;
+}
+
+/* ---- edges */
+
+/* With --add: what the former recording counted in the same binary. */
+static int add_former_edges(const struct item *item, struct pgb_error *error)
+{
+	const struct pgb_recording *former = pgb_recording_writer_former(item->writer);
+	const struct pgb_recorded_binary *recorded =
+		former ? pgb_recording_find(former, item->binary) : NULL;
+	struct pgb_edge_file_head head = {0};
+	struct pgb_file_map map;
+	char *path;
+	int code;
+
+	if (recorded == NULL || recorded->edges_file == NULL)
+		return 0;
+	path = pgb_recording_file(former, recorded->edges_file);
+	code = pgb_file_map_open(&map, path, error);
+	if (code == 0) {
+		code = pgb_edge_file_read(pgb_cursor_of(map.bytes, map.size_bytes), path, 1, &head,
+					  item->edges, item->index, error);
+		pgb_edge_file_head_release(&head);
+		pgb_file_map_close(&map);
+	}
+	item->recorded->executable |= recorded->executable;
+	free(path);
+	return code;
+}
+
+static int write_edges(const struct item *item, struct pgb_error *error)
+{
+	const struct pgb_edge_file_head head = {
+		.build_id = item->binary->build_id,
+		.code_hash = item->binary->code_hash,
+		.name = item->recorded->name,
+		.source = item->recording->source,
+		.event = item->recording->event,
+	};
+	char *file = file_name(item->recorded, "edges");
+	char *path = in_temporary(item->writer, file);
+	int code = pgb_edge_file_write(path, &head, item->edges, item->index, error);
+
+	free(path);
+	if (code == 0)
+		item->recorded->edges_file = file;
+	else
+		free(file);
+	return code;
+}
+
+static int write_binary(const struct item *item, struct pgb_error *error)
+{
+	const struct pgb_edge *edges;
+	size_t count;
+	int code = add_former_edges(item, error);
+
+	if (code != 0)
+		return code;
+	edges = pgb_edges_of_binary(item->edges, item->index, &count);
+	item->recorded->edges = count;
+	for (size_t i = 0; i < count; i++)
+		item->recorded->count = pgb_count_add(item->recorded->count, edges[i].count);
+	if (item->binary->kind != PGB_BINARY_ELF) {
+		item->recorded->reason = pgb_dup(item->binary->kind == PGB_BINARY_NOT_ELF
+							 ? "it is not a 64-bit ELF file"
+							 : "it could not be read");
+		return 0;
+	}
+	code = write_edges(item, error);
+	return code ? code : convert(item, error);
+}
+
+/* ---- former binaries that did not run this time */
+
+static int copy_file(const char *from, const char *to, struct pgb_error *error)
+{
+	struct pgb_out_file out = {0};
+	struct pgb_file_map map;
+	int code = pgb_file_map_open(&map, from, error);
+
+	if (code != 0)
+		return code;
+	code = pgb_out_open(&out, to, error);
+	if (code == 0) {
+		fwrite(map.bytes, 1, map.size_bytes, out.stream);
+		code = pgb_out_commit(&out, error);
+	}
+	pgb_file_map_close(&map);
+	return code;
+}
+
+static int carry_file(const struct pgb_recording_writer *writer, const char *file,
+		      struct pgb_error *error)
+{
+	char *from, *to;
+	int code;
+
+	if (file == NULL)
+		return 0;
+	from = pgb_recording_file(&writer->former, file);
+	to = in_temporary(writer, file);
+	code = copy_file(from, to, error);
+	free(from);
+	free(to);
+	return code;
+}
+
+static bool has_entry(const struct pgb_recording *recording, const char *id)
+{
+	for (size_t i = 0; i < recording->binaries.count; i++)
+		if (strcmp(recording->binaries.items[i].id, id) == 0)
+			return true;
+	return false;
+}
+
+int pgb_recording_carry(struct pgb_recording_writer *writer, struct pgb_recording *recording,
+			struct pgb_error *error)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < writer->former.binaries.count && code == 0; i++) {
+		struct pgb_recorded_binary *former = &writer->former.binaries.items[i];
+
+		if (has_entry(recording, former->id))
+			continue;
+		code = carry_file(writer, former->edges_file, error);
+		if (code == 0)
+			code = carry_file(writer, former->fdata_file, error);
+		if (code == 0) {
+			pgb_array_push(&recording->binaries, *former);
+			*former = (struct pgb_recorded_binary){.id = pgb_dup("")};
+		}
+	}
+	return code;
+}
+
+/* ---- all of it */
+
+static int compare_binaries(const void *left, const void *right)
+{
+	const struct pgb_recorded_binary *a = left, *b = right;
+	int order;
+
+	if (a->count != b->count)
+		return a->count < b->count ? 1 : -1;
+	order = strcmp(a->name, b->name);
+	return order ? order : strcmp(a->id, b->id);
+}
+
+/* Heaviest first; of the programs started, the heaviest is the main one and goes to the front. */
+void pgb_recording_arrange(struct pgb_recording *recording)
+{
+	struct pgb_recorded_binary *items = recording->binaries.items;
+
+	recording->main = PGB_BINARY_NONE;
+	if (recording->binaries.count == 0)
+		return;
+	qsort(items, recording->binaries.count, sizeof(*items), compare_binaries);
+	for (uint32_t i = 0; i < recording->binaries.count; i++) {
+		struct pgb_recorded_binary chosen = items[i];
+
+		if (!chosen.executable)
+			continue;
+		memmove(items + 1, items, i * sizeof(*items));
+		items[0] = chosen;
+		recording->main = 0;
+		return;
+	}
+}
+
+static int explain_empty(const struct pgb_session_stats *stats, struct pgb_error *error)
+{
+	uint64_t outside = stats->anonymous + stats->unmapped;
+
+	if (stats->source.samples == 0) {
+		pgb_fail(error, PGB_E_EMPTY, "no samples in %" PRIu64 " ms",
+			 stats->duration_ns / 1000000);
+		pgb_remedy(error, "the program ran too shortly or slept: give it more work, or "
+				  "sample more often with -F");
+		return PGB_E_EMPTY;
+	}
+	pgb_fail(error, PGB_E_EMPTY,
+		 "none of %" PRIu64 " samples fell into a file: %" PRIu64
+		 " outside all files (JIT code, vDSO), %" PRIu64 " in the kernel",
+		 stats->source.samples, outside, stats->source.kernel);
+	pgb_remedy(error, "BOLT optimizes compiled files only");
+	return PGB_E_EMPTY;
+}
+
+int pgb_recording_write_session(struct pgb_recording_writer *writer,
+				struct pgb_recording *recording, struct pgb_session *session,
+				struct pgb_error *error)
+{
+	struct pgb_addrspace *space = pgb_session_addrspace(session);
+	struct pgb_edges *edges = pgb_session_edges(session);
+	int code = 0;
+
+	recording->stats = *pgb_session_stats(session);
+	for (uint32_t i = 0; i < pgb_addrspace_binary_count(space) && code == 0; i++) {
+		struct item item = {
+			.writer = writer,
+			.recording = recording,
+			.binary = pgb_addrspace_binary(space, i),
+			.edges = edges,
+			.index = i,
+		};
+		size_t count;
+
+		(void)pgb_edges_of_binary(edges, i, &count);
+		if (count == 0)
+			continue;
+		item.recorded =
+			new_entry(recording, item.binary, pgb_session_is_executable(session, i));
+		code = write_binary(&item, error);
+	}
+	if (code == 0 && recording->binaries.count == 0)
+		code = explain_empty(&recording->stats, error);
+	return code;
+}
+
+int pgb_recording_write_profile(struct pgb_recording_writer *writer,
+				struct pgb_recording *recording, const struct pgb_binary *binary,
+				bool executable, struct pgb_profile *profile,
+				struct pgb_error *error)
+{
+	const struct pgb_recording *former = pgb_recording_writer_former(writer);
+	const struct pgb_recorded_binary *added =
+		former ? pgb_recording_find(former, binary) : NULL;
+	struct pgb_recorded_binary *recorded = new_entry(recording, binary, executable);
+	int code = 0;
+
+	if (added != NULL && added->fdata_file != NULL) {
+		char *path = pgb_recording_file(former, added->fdata_file);
+
+		code = pgb_fdata_read_file(path, 1, profile, error);
+		free(path);
+	}
+	if (code == 0)
+		code = write_fdata(writer, recorded, profile, error);
+	recorded->count = recorded->stats.seen = recorded->stats.written =
+		pgb_profile_total(profile);
+	return code;
+}
