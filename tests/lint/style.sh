@@ -51,7 +51,7 @@ owner() {
 	[ -z "$users" ] || complain "$1 is included outside its owner: $users"
 }
 owner 'perfmon/' '^collector/event\.c$'
-owner 'Zydis/' '^collector/insn_x86_64\.c$'
+owner 'Zydis/' '^collector/(insn|lookahead|lookahead_plan|lookahead_decode)_x86_64\.[ch]$'
 owner '(libelf|gelf|elfutils/|dwarf)' '^bolt/elf_image[a-z_]*\.[ch]$'
 owner 'zstd' '^collector/feed_perfdata[a-z_]*\.c$'
 owner 'cmocka' '^tests/'

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/* Look-ahead on x86-64: the machine's life cycle, and string instructions. */
+#include "collector/lookahead_x86_64.h"
+
+enum { STRING_ELEMENTS_MOST = 1 << 20 };
+
+static struct look_machine *machine_new(void)
+{
+	struct look_machine *machine = pgb_calloc(1, sizeof(*machine));
+
+	machine->generation = 1;
+	machine->native = look_native_new(&machine->state);
+	if (machine->native == NULL) {
+		machine->state = aligned_alloc(64, (sizeof(*machine->state) + 63) & ~(size_t)63);
+		pgb_assert(machine->state != NULL);
+	}
+	memset(machine->state, 0, sizeof(*machine->state));
+	return machine;
+}
+
+static void machine_free(struct look_machine *machine)
+{
+	if (machine->native == NULL)
+		free(machine->state);
+	look_native_free(machine->native);
+	free(machine);
+}
+
+static uint32_t generation(const struct look_machine *machine)
+{
+	return machine->generation;
+}
+
+static void begin(struct look_machine *machine, const struct pgb_lookahead_registers *registers)
+{
+	struct look_x86_state *state = machine->state;
+
+	memcpy(state->general, registers->general, sizeof(state->general));
+	state->pc = registers->pc;
+	/* what generated code loads with popfq: the status flags alone, never DF or TF */
+	state->flags = registers->flags & LOOK_X86_STATUS;
+	state->fs_base = registers->fs_base;
+	state->gs_base = registers->gs_base;
+	state->vectors_loaded = false;
+	state->backwards = (registers->flags & LOOK_X86_DF) != 0;
+}
+
+static void end(struct look_machine *machine, struct pgb_lookahead_registers *registers)
+{
+	const struct look_x86_state *state = machine->state;
+
+	*registers = (struct pgb_lookahead_registers){
+		.pc = state->pc,
+		.flags = state->flags & LOOK_X86_STATUS,
+		.fs_base = state->fs_base,
+		.gs_base = state->gs_base,
+	};
+	memcpy(registers->general, state->general, sizeof(state->general));
+}
+
+const struct look_ops look_ops_x86_64 = {
+	.op_size = sizeof(struct look_x86_op),
+	.machine_new = machine_new,
+	.machine_free = machine_free,
+	.decode = look_x86_decode,
+	.generation = generation,
+	.begin = begin,
+	.end = end,
+	.run = look_x86_run,
+};
+
+/* Flags of a comparison, as cmps and scas leave them. */
+static bool compare(struct look_x86_state *state, uint64_t a, uint64_t b, unsigned int size_bytes)
+{
+	uint64_t mask = size_bytes == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * size_bytes) - 1;
+	uint64_t result = (a - b) & mask;
+	uint64_t flags = (a ^ b ^ result) & LOOK_X86_AF;
+
+	flags |= result == 0 ? LOOK_X86_ZF : 0;
+	flags |= result >> (8 * size_bytes - 1) & 1 ? LOOK_X86_SF : 0;
+	flags |= __builtin_parity((unsigned int)(result & 0xff)) ? 0 : LOOK_X86_PF;
+	flags |= a < b ? LOOK_X86_CF : 0;
+	flags |= ((a ^ b) & (a ^ result)) >> (8 * size_bytes - 1) & 1 ? LOOK_X86_OF : 0;
+	state->flags = (state->flags & ~(uint64_t)LOOK_X86_STATUS) | flags;
+	return result == 0;
+}
+
+/* One element; false: unreadable. *equal is what cmps and scas found. */
+static bool string_element(struct look_memory *memory, struct look_x86_state *state,
+			   const struct look_x86_op *op, bool *equal)
+{
+	uint64_t *source = &state->general[6], *target = &state->general[7];
+	unsigned int size = op->size_bytes;
+	uint64_t a = 0, b = 0;
+
+	switch (op->kind) {
+	case LOOK_X86_MOVS:
+		if (!look_load(memory, *source, &a, size) || !look_store(memory, *target, &a, size))
+			return false;
+		break;
+	case LOOK_X86_STOS:
+		if (!look_store(memory, *target, &state->general[0], size))
+			return false;
+		break;
+	case LOOK_X86_LODS:
+		if (!look_load(memory, *source, &a, size))
+			return false;
+		if (size == 4)
+			state->general[0] = 0;
+		memcpy(&state->general[0], &a, size);
+		break;
+	case LOOK_X86_CMPS:
+		if (!look_load(memory, *source, &a, size) || !look_load(memory, *target, &b, size))
+			return false;
+		*equal = compare(state, a, b, size);
+		break;
+	default: /* scas */
+		memcpy(&a, &state->general[0], size);
+		if (!look_load(memory, *target, &b, size))
+			return false;
+		*equal = compare(state, a, b, size);
+	}
+	if (op->kind == LOOK_X86_MOVS || op->kind == LOOK_X86_CMPS || op->kind == LOOK_X86_LODS)
+		*source += size;
+	if (op->kind != LOOK_X86_LODS)
+		*target += size;
+	return true;
+}
+
+int look_x86_string(struct pgb_lookahead *look, struct look_x86_state *state,
+		    const struct look_x86_op *op)
+{
+	bool compares = op->kind == LOOK_X86_CMPS || op->kind == LOOK_X86_SCAS;
+	uint64_t *count = &state->general[1];
+	bool equal = false;
+
+	if (state->backwards)
+		return 1 + PGB_LOOKAHEAD_UNSUPPORTED;
+	if (!op->repeat)
+		return string_element(&look->memory, state, op, &equal)
+			       ? 0
+			       : 1 + PGB_LOOKAHEAD_UNREADABLE;
+	if (*count > STRING_ELEMENTS_MOST)
+		return 1 + PGB_LOOKAHEAD_LIMIT;
+	while (*count > 0) {
+		if (!string_element(&look->memory, state, op, &equal))
+			return 1 + PGB_LOOKAHEAD_UNREADABLE;
+		--*count;
+		if (compares && equal != op->repeat_while_equal)
+			break;
+	}
+	return 0;
+}
