@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgo/merge_private.h"
+
+#include "pgobolt/bolt/fdata_read.h"
+#include "pgobolt/bolt/fdata_write.h"
+#include "pgobolt/bolt/profile.h"
+#include "pgobolt/collector/edges.h"
+#include "pgobolt/collector/file.h"
+
+void pgb_merge_announce(const struct pgb_merge_job *job, size_t index)
+{
+	if (job->progress)
+		job->progress(job->progress_context, index);
+}
+
+/* What the profile refuses does not know which file it came from. */
+static int read_fdata(const struct pgb_merge_input *input, struct pgb_profile *profile,
+		      struct pgb_error *error)
+{
+	struct pgb_error why = {0};
+	int code = pgb_fdata_read_file(input->path, input->weight, profile, &why);
+
+	if (code == 0)
+		return 0;
+	if (strstr(why.message, input->path))
+		pgb_fail(error, code, "%s", why.message);
+	else
+		pgb_fail(error, code, "%s: %s", input->path, why.message);
+	return why.remedy[0] ? pgb_remedy(error, "%s", why.remedy) : code;
+}
+
+static int merge_fdata(const struct pgb_merge_job *job, struct pgb_merge_result *result,
+		       struct pgb_error *error)
+{
+	struct pgb_profile *profile = pgb_profile_new();
+	size_t branches, samples, memories;
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < job->input_count; i++) {
+		pgb_merge_announce(job, i);
+		code = read_fdata(&job->inputs[i], profile, error);
+	}
+	if (code == 0)
+		code = pgb_fdata_write_file(job->output, profile, error);
+	if (code == 0) {
+		pgb_profile_branches(profile, &branches);
+		pgb_profile_samples(profile, &samples);
+		pgb_profile_memories(profile, &memories);
+		result->lines = branches + samples + memories;
+		result->total = pgb_profile_total(profile);
+	}
+	pgb_profile_free(profile);
+	return code;
+}
+
+/* One kind for all, and one that can be merged. */
+static int identify_inputs(const struct pgb_merge_job *job, enum pgb_input_kind *kind,
+			   struct pgb_error *error)
+{
+	for (size_t i = 0; i < job->input_count; i++) {
+		const char *path = job->inputs[i].path;
+		enum pgb_input_kind own;
+		int code = pgb_input_identify(path, &own, error);
+
+		if (code)
+			return code;
+		if (own != PGB_INPUT_FDATA && own != PGB_INPUT_RECORDING)
+			return pgb_input_refuse(path, own, "a profile or recording to be merged",
+						error);
+		if (i > 0 && own != *kind) {
+			pgb_fail(error, PGB_E_MISMATCH,
+				 "%s is of the kind '%s', %s of the kind '%s': their counts do not "
+				 "add up",
+				 job->inputs[0].path, pgb_input_kind_name(*kind), path,
+				 pgb_input_kind_name(own));
+			return pgb_remedy(error, "merge those of one kind; a recording's folder "
+						 "holds an fdata file for each binary");
+		}
+		*kind = own;
+	}
+	return 0;
+}
+
+static int check_output(const struct pgb_merge_job *job, struct pgb_error *error)
+{
+	for (size_t i = 0; i < job->input_count; i++) {
+		if (!pgb_file_same(job->inputs[i].path, job->output))
+			continue;
+		pgb_fail(error, PGB_E_EXISTS, "%s is an input and the output", job->inputs[i].path);
+		return pgb_remedy(error, "choose another output with -o");
+	}
+	return 0;
+}
+
+static void warn_of_repeats(const struct pgb_merge_job *job)
+{
+	for (size_t i = 0; i < job->input_count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (pgb_file_same(job->inputs[i].path, job->inputs[j].path)) {
+				pgb_log(job->log, PGB_LOG_WARNING,
+					"%s is given more than once: it counts each time",
+					job->inputs[i].path);
+				break;
+			}
+}
+
+int pgb_merge(const struct pgb_merge_job *job, struct pgb_merge_result *result,
+	      struct pgb_error *error)
+{
+	int code;
+
+	pgb_assert(job->input_count > 0);
+	*result = (struct pgb_merge_result){0};
+	code = identify_inputs(job, &result->kind, error);
+	if (code == 0)
+		code = check_output(job, error);
+	if (code)
+		return code;
+	warn_of_repeats(job);
+	if (result->kind == PGB_INPUT_RECORDING)
+		return pgb_merge_recordings(job, result, error);
+	return merge_fdata(job, result, error);
+}

@@ -1,0 +1,182 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+. "$SRCDIR/tests/cli/lib.sh"
+
+cat >one.fdata <<'END'
+1 main 2a 1 main 10 0 60
+1 main 10 1 leaf/1 0 3 30
+0 [unknown] 0 1 main 0 0 1
+END
+cat >two.fdata <<'END'
+1 main 2a 1 main 10 1 7
+1 we\ ird e 1 loc1/1 c 0 6
+END
+cat >samples.fdata <<'END'
+no_lbr cpu-clock:
+1 main 10 5
+END
+cat >more-samples.fdata <<'END'
+no_lbr cycles:u:
+1 main 10 5
+1 main 2a 15
+END
+printf 'boltedcollection\n1 main 2a 1 main 10 1 7\n' >bolted.fdata
+
+# equal FILE: OUT holds these lines
+equal() {
+	diff -u "$1" OUT || fail "$last: not $1"
+	rm -f OUT
+}
+cat >sum <<'END'
+0 [unknown] 0 1 main 0 0 1
+1 main 10 1 leaf/1 0 3 30
+1 main 2a 1 main 10 1 67
+1 we\ ird e 1 loc1/1 c 0 6
+END
+run 0 merge one.fdata two.fdata -o OUT
+sort OUT | diff sum - || fail 'sum of two'
+golden two
+cp OUT forward
+run 0 merge -o OUT two.fdata one.fdata
+equal forward
+run 0 merge -q one.fdata two.fdata -o OUT
+stdout_empty
+equal forward
+run 0 merge --json one.fdata two.fdata -o OUT
+golden two-json
+stdout_is_json
+equal forward
+
+# a weight holds for the inputs after it
+cat >weighted <<'END'
+1 main 2a 1 main 10 3 21
+1 we\ ird e 1 loc1/1 c 0 18
+END
+run 0 merge --weight 3 two.fdata -o OUT
+equal weighted
+run 2 merge two.fdata -w 1 -o OUT
+stderr_has '--weight 1 stands behind all inputs'
+run 0 merge two.fdata -w2 two.fdata -o OUT
+stderr_has 'two.fdata is given more than once'
+equal weighted
+
+# samples add up, their events are united
+printf 'no_lbr cpu-clock: cycles:u:\n1 main 10 10\n1 main 2a 15\n' >samples
+run 0 merge samples.fdata more-samples.fdata -o OUT
+equal samples
+
+# counts stop at the largest number instead of turning negative
+printf '1 main 2a 1 main 10 0 9223372036854775807\n' >huge.fdata
+run 0 merge -w 1000 huge.fdata huge.fdata -o OUT
+equal huge.fdata
+
+# kinds are not mixed, nothing is written
+run 1 merge one.fdata samples.fdata -o OUT
+stderr_has 'samples.fdata: '
+no_leftovers
+run 1 merge samples.fdata one.fdata -o OUT
+no_leftovers
+run 1 merge one.fdata bolted.fdata -o OUT
+no_leftovers
+
+# bad input: named, the right status, no output
+refused() {
+	run "$@"
+	stdout_empty
+	no_leftovers
+	[ ! -e OUT ] || fail "$last: wrote OUT"
+}
+refused 2 merge
+refused 2 merge one.fdata
+stderr_has '-o OUT'
+refused 2 merge -o OUT
+stderr_has 'merge needs INPUT'
+refused 2 merge -w 0 one.fdata -o OUT
+refused 2 merge -w x one.fdata -o OUT
+refused 2 merge -w 99999999999 one.fdata -o OUT
+refused 2 merge one.fdata -o OUT -- two.fdata
+refused 1 merge missing.fdata -o OUT
+stderr_has 'missing.fdata: No such file'
+: >empty.fdata
+refused 1 merge one.fdata empty.fdata -o OUT
+stderr_has 'empty.fdata is empty'
+printf 'no_lbr\n' >nothing.fdata
+refused 1 merge nothing.fdata -o OUT
+printf '1 main 2a 1 main 10 0 60\n1 main 2a 1 main\n' >corrupt.fdata
+refused 1 merge one.fdata corrupt.fdata -o OUT
+stderr_has 'corrupt.fdata'
+stderr_has '2'
+run 1 merge --json corrupt.fdata -o OUT
+stdout_is_json
+stdout_has '"CORRUPT"'
+printf '1 main 2a 1 main 10 0 60' >cut.fdata
+refused 1 merge cut.fdata -o OUT
+printf '1 main 2a 1 main 10 0 60\r\n' >dos.fdata
+refused 1 merge dos.fdata -o OUT
+printf 'hello\n' >unknown
+refused 1 merge one.fdata unknown -o OUT
+printf '\201rforpl\377' >raw.profraw
+refused 1 merge raw.profraw -o OUT
+stderr_has 'llvm-profdata'
+mkdir folder
+refused 1 merge folder -o OUT
+stderr_has 'folder is a folder without a recording'
+refused 1 merge one.fdata /dev/null -o OUT
+mkfifo fifo
+refused 1 merge one.fdata fifo -o OUT
+
+# the output
+cp one.fdata copy.fdata
+refused 1 merge one.fdata two.fdata -o one.fdata
+stderr_has 'one.fdata is an input and the output'
+ln one.fdata hard.fdata
+refused 1 merge one.fdata two.fdata -o hard.fdata
+ln -s one.fdata soft.fdata
+refused 1 merge one.fdata two.fdata -o soft.fdata
+refused 1 merge one.fdata two.fdata -o ./folder/../one.fdata
+cmp one.fdata copy.fdata || fail 'an input was changed'
+refused 1 merge one.fdata -o no/such/folder/out
+refused 1 merge one.fdata -o folder
+chmod 555 folder
+if run_denied 3 merge one.fdata -o folder/out; then
+	stderr_has 'folder'
+	[ ! -e folder/out ] || fail 'wrote into a folder that is not writable'
+fi
+chmod 0 two.fdata
+run_denied 3 merge one.fdata two.fdata -o /nonexistent/out
+chmod 644 two.fdata
+
+# what was there stays when the new one cannot be written whole
+echo old >OUT
+run 1 merge one.fdata corrupt.fdata -o OUT
+[ "$(cat OUT)" = old ] || fail 'a failed merge touched its output'
+i=0
+while [ $i -lt 200 ]; do
+	printf '1 function_%d 2a 1 main 10 0 60\n' $i
+	i=$((i + 1))
+done >long.fdata
+cp OUT before
+(ls -A1 . | sort) >"$scratch/before"
+(
+	trap '' XFSZ
+	ulimit -f 1
+	"$PGOBOLT" merge long.fdata -o OUT 2>"$scratch/stderr"
+)
+[ $? -ne 0 ] || fail 'no room for the output: success'
+last='merge without room'
+stderr_has 'OUT'
+cmp OUT before || fail 'no room: the old output is gone'
+no_leftovers
+if [ -c /dev/full ]; then
+	run 3 merge one.fdata -o /dev/full
+	stderr_has 'No space left'
+	[ -c /dev/full ] || fail '/dev/full is gone'
+fi
+for name in - /dev/stdout; do
+	"$PGOBOLT" merge one.fdata -o $name 2>/dev/null | grep -qF '1 main 2a 1 main 10 0 60' ||
+		fail "merge -o $name: not on stdout"
+	"$PGOBOLT" merge one.fdata -o $name 2>/dev/null | wc -l | grep -qx ' *3' ||
+		fail "merge -o $name: more than the profile on stdout"
+done
+run 2 merge --json one.fdata -o -
+stdout_is_json
