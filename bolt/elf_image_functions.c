@@ -389,6 +389,11 @@ static void discover(struct pgb_elf_discovery *discovery)
 	sort_found(discovery);
 	add_frame_functions(discovery);
 	set_all_bounds(discovery);
+	if (!pgb_elf_image_has_code_relocations(discovery->image)) {
+		for (size_t i = 0; i < discovery->found.count; i++)
+			pgb_elf_image_check_padding(discovery->image,
+						    &discovery->found.items[i].function);
+	}
 	store_functions(discovery);
 }
 

@@ -36,8 +36,9 @@ static const struct {
 	const char *name;
 	unsigned int entry_bytes;
 } plt_sections[] = {
-	{EM_X86_64, ".plt", 16}, {EM_X86_64, ".plt.got", 8},  {EM_X86_64, ".plt.sec", 8},
-	{EM_AARCH64, ".plt", 0}, {EM_AARCH64, ".plt.got", 0},
+	{EM_X86_64, ".iplt", 16},    {EM_AARCH64, ".iplt", 0},	 {EM_X86_64, ".plt", 16},
+	{EM_X86_64, ".plt.got", 8},  {EM_X86_64, ".plt.sec", 8}, {EM_AARCH64, ".plt", 0},
+	{EM_AARCH64, ".plt.got", 0},
 };
 
 static int find_plt_section(const struct pgb_elf_image *image,
@@ -93,15 +94,41 @@ static int compare_slots(const void *a, const void *b)
 	return (x->address > y->address) - (x->address < y->address);
 }
 
-/* Loaded relocation sections: .rela.plt and .rela.dyn by whatever name. */
+/* The value of an entry of the dynamic section; 0 where there is none. */
+static uint64_t dynamic_value(struct pgb_elf_image *image, const struct pgb_elf_section *dynamic,
+			      int64_t tag)
+{
+	Elf_Data *data = elf_getdata(elf_getscn(image->elf, dynamic->index), NULL);
+	size_t count = data && data->d_buf ? data->d_size / sizeof(Elf64_Dyn) : 0;
+	GElf_Dyn entry;
+
+	for (size_t i = 0; i < count && i < INT32_MAX; i++) {
+		if (gelf_getdyn(data, (int)i, &entry) == NULL || entry.d_tag == DT_NULL)
+			break;
+		if (entry.d_tag == tag)
+			return entry.d_un.d_val;
+	}
+	return 0;
+}
+
+/*
+ * The sections that the dynamic section names. A static executable has none: there llvm-bolt looks
+ * at .rela.dyn alone, and slots that ld.bfd puts into .rela.plt stay without a name.
+ */
 static void read_all_slots(struct plt *plt)
 {
 	struct pgb_elf_image *image = plt->discovery->image;
+	const struct pgb_elf_section *dynamic = pgb_elf_image_find_section(image, ".dynamic");
+	uint64_t lazy = dynamic ? dynamic_value(image, dynamic, DT_JMPREL) : 0;
+	uint64_t bound = dynamic ? dynamic_value(image, dynamic, DT_RELA) : 0;
 
 	for (size_t i = 1; i < image->sections.count; i++) {
 		const struct pgb_elf_section *section = &image->sections.items[i];
 
-		if (section->type == SHT_RELA && (section->flags & SHF_ALLOC))
+		if (section->type != SHT_RELA || !(section->flags & SHF_ALLOC))
+			continue;
+		if (dynamic ? section->address == lazy || section->address == bound
+			    : strcmp(section->name, ".rela.dyn") == 0)
 			read_slots(plt, section);
 	}
 	if (plt->slots.count > 1)

@@ -146,6 +146,10 @@ bool pgb_elf_image_is_plt_section(const struct pgb_elf_image *image,
 /* Put the pseudo functions of the procedure linkage tables behind `found`, which is sorted. */
 void pgb_elf_image_add_plt(struct pgb_elf_discovery *discovery);
 
+/* Cut max_size_bytes back to size_bytes where more than padding follows. */
+void pgb_elf_image_check_padding(const struct pgb_elf_image *image,
+				 struct pgb_elf_function *function);
+
 /* The allocated section with bytes at this address; NULL: none. */
 const struct pgb_elf_section *pgb_elf_image_section_at(const struct pgb_elf_image *image,
 						       uint64_t address);
