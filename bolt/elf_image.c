@@ -47,6 +47,30 @@ static int check_header(struct pgb_elf_image *image, const char *path, struct pg
 	return 0;
 }
 
+static int compare_loaded(const void *a, const void *b, void *context)
+{
+	const struct pgb_elf_section *sections = context;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	if (sections[x].address != sections[y].address)
+		return sections[x].address < sections[y].address ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
+static void index_loaded(struct pgb_elf_image *image)
+{
+	for (size_t i = 1; i < image->sections.count; i++) {
+		const struct pgb_elf_section *section = &image->sections.items[i];
+
+		if ((section->flags & SHF_ALLOC) && !(section->flags & SHF_TLS) &&
+		    section->size_bytes > 0)
+			pgb_array_push(&image->loaded, (uint32_t)i);
+	}
+	if (image->loaded.count > 1)
+		qsort_r(image->loaded.items, image->loaded.count, sizeof(image->loaded.items[0]),
+			compare_loaded, image->sections.items);
+}
+
 static int read_sections(struct pgb_elf_image *image, const char *path, struct pgb_error *error)
 {
 	size_t count, names;
@@ -83,6 +107,7 @@ static int read_sections(struct pgb_elf_image *image, const char *path, struct p
 							 .index = (uint32_t)i,
 						 }));
 	}
+	index_loaded(image);
 	return 0;
 }
 
@@ -137,6 +162,7 @@ void pgb_elf_image_close(struct pgb_elf_image *image)
 	pgb_array_release(&image->entries);
 	pgb_elf_names_release(&image->by_name);
 	pgb_array_release(&image->sections);
+	pgb_array_release(&image->loaded);
 	if (image->elf)
 		elf_end(image->elf);
 	pgb_binary_release(&image->binary);
@@ -187,14 +213,22 @@ const struct pgb_elf_section *pgb_elf_image_find_section(const struct pgb_elf_im
 const struct pgb_elf_section *pgb_elf_image_section_at(const struct pgb_elf_image *image,
 						       uint64_t address)
 {
-	for (size_t i = 1; i < image->sections.count; i++) {
-		const struct pgb_elf_section *section = &image->sections.items[i];
+	const struct pgb_elf_section *section;
+	size_t low = 0, high = image->loaded.count;
 
-		if ((section->flags & SHF_ALLOC) && !(section->flags & SHF_TLS) &&
-		    address >= section->address && address - section->address < section->size_bytes)
-			return section;
+	/* The last one that starts at or before the address. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (image->sections.items[image->loaded.items[middle]].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return NULL;
+	if (low == 0)
+		return NULL;
+	section = &image->sections.items[image->loaded.items[low - 1]];
+	return address - section->address < section->size_bytes ? section : NULL;
 }
 
 const uint8_t *pgb_elf_image_section_bytes(const struct pgb_elf_image *image,

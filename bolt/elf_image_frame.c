@@ -89,8 +89,7 @@ struct frames {
 	struct pgb_elf_image *image;
 	const struct pgb_elf_section *section;
 	Elf_Data *data;
-	struct cie recent; /* consecutive FDEs share their CIE */
-	bool has_recent;
+	PGB_ARRAY(struct cie) cies; /* ascending: an FDE refers to one before it */
 };
 
 static struct pgb_cursor cursor_at(const struct frames *frames, const uint8_t *start,
@@ -131,38 +130,44 @@ static bool read_augmentation(const struct frames *frames, const Dwarf_CIE *dwar
 	return !data.truncated;
 }
 
-static bool find_cie(struct frames *frames, uint64_t offset, struct cie *cie)
+static void read_cie(struct frames *frames, uint64_t offset, const Dwarf_CIE *dwarf)
 {
-	Dwarf_CFI_Entry entry;
-	Dwarf_Off next;
+	struct cie cie = {.offset = offset};
 
-	if (frames->has_recent && frames->recent.offset == offset) {
-		*cie = frames->recent;
-		return true;
-	}
-	if (offset >= frames->data->d_size ||
-	    dwarf_next_cfi((const unsigned char *)frames->image->map.bytes, frames->data, true,
-			   offset, &next, &entry) != 0 ||
-	    !dwarf_cfi_cie_p(&entry) || !read_augmentation(frames, &entry.cie, cie))
-		return false;
-	cie->offset = offset;
-	frames->recent = *cie;
-	frames->has_recent = true;
-	return true;
+	if (read_augmentation(frames, dwarf, &cie))
+		pgb_array_push(&frames->cies, cie);
 }
 
-static bool read_fde(struct frames *frames, const Dwarf_FDE *dwarf, struct pgb_elf_frame *frame)
+static const struct cie *find_cie(const struct frames *frames, uint64_t offset)
+{
+	size_t low = 0, high = frames->cies.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (frames->cies.items[middle].offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < frames->cies.count && frames->cies.items[low].offset == offset
+		       ? &frames->cies.items[low]
+		       : NULL;
+}
+
+static bool read_fde(const struct frames *frames, const Dwarf_FDE *dwarf,
+		     struct pgb_elf_frame *frame)
 {
 	struct pgb_cursor data = cursor_at(frames, dwarf->start, dwarf->end);
-	struct cie cie;
+	const struct cie *cie = find_cie(frames, dwarf->CIE_pointer);
 
-	if (!find_cie(frames, dwarf->CIE_pointer, &cie))
+	if (cie == NULL)
 		return false;
-	frame->address = pgb_elf_read_encoded(&data, cie.pointer_encoding);
-	frame->size_bytes = pgb_elf_read_encoded(&data, cie.pointer_encoding & 0x0f);
+	frame->address = pgb_elf_read_encoded(&data, cie->pointer_encoding);
+	frame->size_bytes = pgb_elf_read_encoded(&data, cie->pointer_encoding & 0x0f);
 	frame->lsda = 0;
-	if (cie.sized && pgb_elf_read_uleb128(&data) > 0 && cie.lsda_encoding != DW_EH_PE_omit)
-		frame->lsda = pgb_elf_read_encoded(&data, cie.lsda_encoding);
+	if (cie->sized && pgb_elf_read_uleb128(&data) > 0 && cie->lsda_encoding != DW_EH_PE_omit)
+		frame->lsda = pgb_elf_read_encoded(&data, cie->lsda_encoding);
 	return !data.truncated;
 }
 
@@ -209,23 +214,25 @@ int pgb_elf_image_read_frames(struct pgb_elf_image *image, struct pgb_elf_frames
 		return pgb_fail(error, PGB_E_CORRUPT, "%s: .eh_frame: %s", image->binary.path,
 				elf_errmsg(-1));
 	for (;; offset = next) {
-		struct pgb_elf_frame frame = {0};
+		struct pgb_elf_frame frame = {.order = (uint32_t)list->count};
 
 		next = offset;
 		status = dwarf_next_cfi((const unsigned char *)image->map.bytes, frames.data, true,
 					offset, &next, &entry);
-		if (status > 0)
+		if (status > 0 || (status < 0 && next <= offset))
 			break;
-		if (status < 0 && next <= offset)
-			return pgb_fail(error, PGB_E_CORRUPT,
-					"%s: .eh_frame is broken at offset 0x%" PRIx64,
-					image->binary.path, (uint64_t)offset);
-		if (status < 0 || dwarf_cfi_cie_p(&entry))
+		if (status < 0)
 			continue;
-		frame.order = (uint32_t)list->count;
-		if (read_fde(&frames, &entry.fde, &frame))
+		if (dwarf_cfi_cie_p(&entry))
+			read_cie(&frames, offset, &entry.cie);
+		else if (read_fde(&frames, &entry.fde, &frame))
 			pgb_array_push(list, frame);
 	}
+	pgb_array_release(&frames.cies);
+	if (status < 0)
+		return pgb_fail(error, PGB_E_CORRUPT,
+				"%s: .eh_frame is broken at offset 0x%" PRIx64, image->binary.path,
+				(uint64_t)offset);
 	keep_first_of_each(list);
 	return 0;
 }

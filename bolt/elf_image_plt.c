@@ -41,32 +41,30 @@ static const struct {
 	{EM_AARCH64, ".plt.got", 0},
 };
 
-static int find_plt_section(const struct pgb_elf_image *image,
-			    const struct pgb_elf_section *section)
+bool pgb_elf_image_is_plt_section(const struct pgb_elf_image *image,
+				  const struct pgb_elf_section *section)
 {
 	for (size_t i = 0; i < sizeof(plt_sections) / sizeof(plt_sections[0]); i++) {
 		if (plt_sections[i].machine == image->arch->machine &&
 		    strcmp(plt_sections[i].name, section->name) == 0)
-			return (int)i;
+			return true;
 	}
-	return -1;
+	return false;
 }
 
-bool pgb_elf_image_is_plt_section(const struct pgb_elf_image *image,
-				  const struct pgb_elf_section *section)
-{
-	return find_plt_section(image, section) >= 0;
-}
-
-/* The relocations of one dynamic relocation section. */
+/* The relocations of one dynamic relocation section (NULL: none). */
 static void read_slots(struct plt *plt, const struct pgb_elf_section *section)
 {
 	struct pgb_elf_image *image = plt->discovery->image;
-	Elf_Data *data = elf_getdata(elf_getscn(image->elf, section->index), NULL);
-	const struct pgb_elf_section *symbols = pgb_elf_image_section(image, section->link);
-	Elf_Data *symbol_data = NULL;
-	size_t count = data && data->d_buf ? data->d_size / sizeof(Elf64_Rela) : 0;
+	const struct pgb_elf_section *symbols;
+	Elf_Data *data, *symbol_data = NULL;
+	size_t count;
 
+	if (section == NULL || section->type != SHT_RELA)
+		return;
+	data = elf_getdata(elf_getscn(image->elf, section->index), NULL);
+	count = data && data->d_buf ? data->d_size / sizeof(Elf64_Rela) : 0;
+	symbols = pgb_elf_image_section(image, section->link);
 	if (symbols != NULL && symbols->type == SHT_DYNSYM)
 		symbol_data = elf_getdata(elf_getscn(image->elf, symbols->index), NULL);
 	for (size_t i = 0; i < count && i < INT32_MAX; i++) {
@@ -122,14 +120,12 @@ static void read_all_slots(struct plt *plt)
 	uint64_t lazy = dynamic ? dynamic_value(image, dynamic, DT_JMPREL) : 0;
 	uint64_t bound = dynamic ? dynamic_value(image, dynamic, DT_RELA) : 0;
 
-	for (size_t i = 1; i < image->sections.count; i++) {
-		const struct pgb_elf_section *section = &image->sections.items[i];
-
-		if (section->type != SHT_RELA || !(section->flags & SHF_ALLOC))
-			continue;
-		if (dynamic ? section->address == lazy || section->address == bound
-			    : strcmp(section->name, ".rela.dyn") == 0)
-			read_slots(plt, section);
+	if (dynamic == NULL) {
+		read_slots(plt, pgb_elf_image_find_section(image, ".rela.dyn"));
+	} else {
+		read_slots(plt, pgb_elf_image_section_at(image, lazy));
+		if (bound != lazy)
+			read_slots(plt, pgb_elf_image_section_at(image, bound));
 	}
 	if (plt->slots.count > 1)
 		qsort(plt->slots.items, plt->slots.count, sizeof(plt->slots.items[0]),
@@ -343,17 +339,17 @@ void pgb_elf_image_add_plt(struct pgb_elf_discovery *discovery)
 	struct pgb_elf_image *image = discovery->image;
 
 	read_all_slots(&plt);
-	for (size_t i = 1; i < image->sections.count; i++) {
-		const struct pgb_elf_section *section = &image->sections.items[i];
-		int kind = find_plt_section(image, section);
-		const uint8_t *bytes = pgb_elf_image_section_bytes(image, section);
+	for (size_t i = 0; i < sizeof(plt_sections) / sizeof(plt_sections[0]); i++) {
+		const struct pgb_elf_section *section =
+			pgb_elf_image_find_section(image, plt_sections[i].name);
+		const uint8_t *bytes = section ? pgb_elf_image_section_bytes(image, section) : NULL;
 
-		if (kind < 0 || bytes == NULL)
+		if (plt_sections[i].machine != image->arch->machine || bytes == NULL)
 			continue;
 		if (image->arch->machine == EM_AARCH64)
 			read_aarch64_section(&plt, section, bytes);
 		else
-			read_x86_section(&plt, section, bytes, plt_sections[kind].entry_bytes);
+			read_x86_section(&plt, section, bytes, plt_sections[i].entry_bytes);
 		add_head(&plt, section);
 	}
 	pgb_array_release(&plt.slots);

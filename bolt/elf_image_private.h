@@ -44,6 +44,7 @@ struct pgb_elf_image {
 	uint16_t type;
 	uint64_t entry;
 	PGB_ARRAY(struct pgb_elf_section) sections;
+	PGB_ARRAY(uint32_t) loaded; /* indexes of those in memory, ascending by address */
 
 	bool discovered;
 	PGB_ARRAY(struct pgb_elf_function) functions; /* ascending by address */

@@ -13,15 +13,25 @@
 /* A FILE symbol that clang's LTO leaves now and then: llvm-bolt looks through it. */
 #define LTO_FILE_NAME "ld-temp.o"
 
+/*
+ * Linkers share strings among symbols, but not without measure: a table whose names are longer than
+ * this together was made to exhaust its readers.
+ */
+#define NAMES_BYTES_LEAST (64ull * 1024 * 1024)
+#define NAMES_PER_STRING  16
+
 struct table {
 	const struct pgb_elf_section *section;
 	Elf_Data *data;
 	Elf_Data *indexes; /* SHT_SYMTAB_SHNDX, or NULL */
 	size_t count;
+	uint64_t names_bytes_most;
 };
 
 static int find_table(struct pgb_elf_image *image, struct table *table, struct pgb_error *error)
 {
+	const struct pgb_elf_section *strings;
+
 	*table = (struct table){0};
 	for (size_t i = 1; i < image->sections.count; i++) {
 		const struct pgb_elf_section *section = &image->sections.items[i];
@@ -37,6 +47,10 @@ static int find_table(struct pgb_elf_image *image, struct table *table, struct p
 	if (table->data == NULL || table->data->d_buf == NULL)
 		return pgb_fail(error, PGB_E_CORRUPT, "%s: the symbol table: %s",
 				image->binary.path, elf_errmsg(-1));
+	table->names_bytes_most = NAMES_BYTES_LEAST;
+	strings = pgb_elf_image_section(image, table->section->link);
+	if (strings != NULL && strings->size_bytes <= image->map.size_bytes)
+		table->names_bytes_most += strings->size_bytes * NAMES_PER_STRING;
 	table->count = table->data->d_size / sizeof(Elf64_Sym);
 	if (table->count > PGB_LIMIT_SYMBOLS)
 		return pgb_fail(error, PGB_E_LIMIT, "%s: %zu symbols; at most %u are read",
@@ -104,48 +118,71 @@ static int compare_symbols(const void *a, const void *b)
 	return (x->index > y->index) - (x->index < y->index);
 }
 
+/* What has been read so far of a table in its order. */
+struct progress {
+	const char *file; /* of the last FILE symbol; NULL: none */
+	uint64_t names_bytes;
+};
+
+static void keep_symbol(const struct pgb_elf_image *image, const GElf_Sym *sym, uint32_t index,
+			uint32_t section, const char *name, const struct progress *progress,
+			struct pgb_elf_symbols *symbols)
+{
+	struct pgb_elf_symbol symbol = {
+		.address = sym->st_value,
+		.size_bytes = sym->st_size,
+		.name = name,
+		.section = sym->st_shndx == SHN_ABS ? 0 : section,
+		.index = index,
+		.type = GELF_ST_TYPE(sym->st_info),
+		.global = GELF_ST_BIND(sym->st_info) != STB_LOCAL,
+		.marker = is_marker(image, sym, name),
+	};
+
+	if (!symbol.global && progress->file != NULL && progress->file[0] != '\0')
+		symbol.file = progress->file;
+	pgb_array_push(symbols, symbol);
+}
+
+static int read_symbol(struct pgb_elf_image *image, const struct table *table, uint32_t index,
+		       struct progress *progress, struct pgb_elf_symbols *symbols,
+		       struct pgb_error *error)
+{
+	Elf32_Word section = 0;
+	GElf_Sym sym;
+	const char *name;
+
+	if (gelf_getsymshndx(table->data, table->indexes, (int)index, &sym, &section) == NULL)
+		return pgb_fail(error, PGB_E_CORRUPT, "%s: symbol %u: %s", image->binary.path,
+				index, elf_errmsg(-1));
+	if (sym.st_shndx != SHN_XINDEX)
+		section = sym.st_shndx;
+	name = symbol_name(image, table, &sym, section);
+	progress->names_bytes += strlen(name);
+	if (progress->names_bytes > table->names_bytes_most)
+		return pgb_fail(error, PGB_E_LIMIT,
+				"%s: the names of its symbols overlap beyond measure",
+				image->binary.path);
+	if (GELF_ST_TYPE(sym.st_info) != STT_FILE) {
+		if (lies_in_memory(image, &sym, section))
+			keep_symbol(image, &sym, index, section, name, progress, symbols);
+	} else if (section != SHN_UNDEF && strcmp(name, LTO_FILE_NAME) != 0) {
+		progress->file = name;
+	}
+	return 0;
+}
+
 int pgb_elf_image_read_symbols(struct pgb_elf_image *image, struct pgb_elf_symbols *symbols,
 			       struct pgb_error *error)
 {
-	const char *file = NULL;
+	struct progress progress = {0};
 	struct table table;
 	int code = find_table(image, &table, error);
 
+	for (uint32_t i = 1; code == 0 && i < table.count; i++)
+		code = read_symbol(image, &table, i, &progress, symbols, error);
 	if (code != 0)
 		return code;
-	for (size_t i = 1; i < table.count; i++) {
-		Elf32_Word section = 0;
-		struct pgb_elf_symbol symbol;
-		GElf_Sym sym;
-		const char *name;
-
-		if (gelf_getsymshndx(table.data, table.indexes, (int)i, &sym, &section) == NULL)
-			return pgb_fail(error, PGB_E_CORRUPT, "%s: symbol %zu: %s",
-					image->binary.path, i, elf_errmsg(-1));
-		if (sym.st_shndx != SHN_XINDEX)
-			section = sym.st_shndx;
-		name = symbol_name(image, &table, &sym, section);
-		if (GELF_ST_TYPE(sym.st_info) == STT_FILE) {
-			if (section != SHN_UNDEF && strcmp(name, LTO_FILE_NAME) != 0)
-				file = name;
-			continue;
-		}
-		if (!lies_in_memory(image, &sym, section))
-			continue;
-		symbol = (struct pgb_elf_symbol){
-			.address = sym.st_value,
-			.size_bytes = sym.st_size,
-			.name = name,
-			.section = sym.st_shndx == SHN_ABS ? 0 : section,
-			.index = (uint32_t)i,
-			.type = GELF_ST_TYPE(sym.st_info),
-			.global = GELF_ST_BIND(sym.st_info) != STB_LOCAL,
-			.marker = is_marker(image, &sym, name),
-		};
-		if (!symbol.global && file != NULL && file[0] != '\0')
-			symbol.file = file;
-		pgb_array_push(symbols, symbol);
-	}
 	if (symbols->count > 1)
 		qsort(symbols->items, symbols->count, sizeof(symbols->items[0]), compare_symbols);
 	return 0;

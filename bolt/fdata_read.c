@@ -272,8 +272,12 @@ static int read_no_lbr(struct reader *reader)
 		const char *start = ++reader->at;
 		char *event;
 
-		while (*reader->at != ' ' && *reader->at != '\n' && *reader->at != '\0')
-			reader->at++;
+		/* Kept as it stands: event names are not unescaped, but a backslash joins. */
+		while (*reader->at != ' ' && *reader->at != '\n' && *reader->at != '\0') {
+			bool joins = *reader->at == '\\' && reader->at[1] == ' ';
+
+			reader->at += joins ? 2 : 1;
+		}
 		if (*reader->at == '\0' || (reader->at == start && *reader->at == ' '))
 			return corrupt(reader, "one space and an event name");
 		if (reader->at == start)

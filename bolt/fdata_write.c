@@ -50,6 +50,12 @@ static void put_number(struct writer *writer, uint64_t value, unsigned int base)
 	writer->used += sizeof(digits) - at;
 }
 
+static void put_text(struct writer *writer, const char *text)
+{
+	for (; *text != '\0'; text++)
+		put_char(writer, *text);
+}
+
 static void put_escaped(struct writer *writer, const char *name)
 {
 	for (; *name != '\0'; name++) {
@@ -65,7 +71,7 @@ static void put_place(struct writer *writer, const struct pgb_place *place, char
 	put_char(writer, place->name == PGB_NAME_UNKNOWN ? kind : (char)(kind + 1));
 	put_char(writer, ' ');
 	if (place->name == PGB_NAME_UNKNOWN)
-		put_escaped(writer, "[unknown]");
+		put_text(writer, "[unknown]");
 	else
 		put_escaped(writer, pgb_profile_name(writer->profile, place->name));
 	put_char(writer, ' ');
@@ -116,15 +122,15 @@ static void put_memories(struct writer *writer, struct pgb_profile *profile)
 static void put_header(struct writer *writer, const struct pgb_profile *profile)
 {
 	if (pgb_profile_kind(profile) == PGB_PROFILE_SAMPLES) {
-		put_escaped(writer, "no_lbr");
+		put_text(writer, "no_lbr");
 		for (size_t i = 0; i < pgb_profile_event_count(profile); i++) {
 			put_char(writer, ' ');
-			put_escaped(writer, pgb_profile_event(profile, i));
+			put_text(writer, pgb_profile_event(profile, i));
 		}
 		put_char(writer, '\n');
 	}
 	if (pgb_profile_bolted(profile))
-		put_escaped(writer, "boltedcollection\n");
+		put_text(writer, "boltedcollection\n");
 }
 
 void pgb_fdata_write(FILE *stream, struct pgb_profile *profile)

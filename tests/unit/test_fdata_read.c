@@ -67,6 +67,7 @@ static const struct row good[] = {
 	{__LINE__, "no_lbr cycles:u cpu-clock:\n1 f 10 3\n1 f 4 1\n0 x 5 9\n1 f 10 2\n", 2,
 	 "no_lbr cpu-clock: cycles:u\n1 f 4 2\n1 f 10 10\n"},
 	{__LINE__, "no_lbr cycles \n1 f a 3\n", 1, "no_lbr cycles\n1 f a 3\n"},
+	{__LINE__, "no_lbr a\\b c\\ d\n1 f a 3\n", 1, NULL},
 	{__LINE__, "boltedcollection\n1 f 1 1 f 2 0 3\n", 1, NULL},
 	{__LINE__, "no_lbr cycles\nboltedcollection\n1 f 1 3\n", 1, NULL},
 	/* Memory lines, alone or behind others. */
