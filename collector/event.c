@@ -435,6 +435,16 @@ char *pgb_event_canonical_name(const char *name)
 	return canonical;
 }
 
+char *pgb_event_describe(const struct perf_event_attr *attr)
+{
+	uint64_t config = attr->type == PERF_TYPE_HARDWARE ? (uint32_t)attr->config : attr->config;
+
+	for (size_t i = 0; i < GENERIC_COUNT; i++)
+		if (generic_events[i].type == attr->type && generic_events[i].config == config)
+			return pgb_dup(generic_events[i].canonical);
+	return pgb_format("type %u config %#llx", attr->type, (unsigned long long)attr->config);
+}
+
 static uint64_t power_modulo(uint64_t base, uint64_t exponent, uint64_t modulus)
 {
 	unsigned __int128 result = 1, square = base % modulus;

@@ -48,14 +48,14 @@ __attribute__((format(printf, 3, 4))) static inline int pgb_fail(struct pgb_erro
 	return code;
 }
 
-/* Add what to do about it, and return the code that `error` holds. */
+/* Add what to do about it, and return the code that `error` holds (of a failure in any case). */
 __attribute__((format(printf, 2, 3))) static inline int pgb_remedy(struct pgb_error *error,
 								   const char *format, ...)
 {
 	va_list arguments;
 
 	if (error == NULL)
-		return PGB_OK;
+		return PGB_E_UNSUPPORTED; /* which one is lost, but not that it failed */
 	if (error->remedy[0] == '\0') {
 		va_start(arguments, format);
 		vsnprintf(error->remedy, sizeof(error->remedy), format, arguments);

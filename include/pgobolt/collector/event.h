@@ -33,6 +33,9 @@ int pgb_event_parse(const struct pgb_host *host, const char *name, struct perf_e
 /* The name perf script would print, for fdata's no_lbr line: "cycles:u", "cpu-clock". */
 char *pgb_event_canonical_name(const char *name);
 
+/* What an attr counts, for messages: "cycles", or "type 4 config 0x20c4"; the caller frees it. */
+char *pgb_event_describe(const struct perf_event_attr *attr);
+
 /* The largest prime not above `period`: no resonance with loops. Periods below 3 stay. */
 uint64_t pgb_event_prime_period(uint64_t period);
 

@@ -18,12 +18,17 @@
 #include "pgobolt/collector/host.h"
 #include "pgobolt/collector/perf_sys.h"
 
+#define PGB_FEED_LIVE_ATTRS_MAX 4
+
 /* Borrowed for the time of the call, but for `sys` and `host`, which must outlive the feed. */
 struct pgb_feed_live_config {
 	const struct pgb_perf_sys *sys;
 	const struct pgb_host *host;
 	const struct pgb_log *log;
-	/* One attr per PMU to open (two on hybrids); complete but for what section "layout" adds.
+	/*
+	 * One attr per PMU to open (two on hybrids), at most PGB_FEED_LIVE_ATTRS_MAX, with the
+	 * same sample_type. The feed adds enabling, inheritance, side-band records, clock and
+	 * watermark.
 	 */
 	const struct perf_event_attr *attrs;
 	size_t attr_count;
@@ -31,22 +36,44 @@ struct pgb_feed_live_config {
 	size_t pid_count;
 	bool system_wide;
 	bool enable_on_exec; /* the one pid is a held child; counting starts at its exec */
-	size_t ring_pages;   /* per CPU; 0: default */
+	size_t ring_pages;   /* per CPU, a power of two; 0: default */
 };
 
 /*
  * Errors name the event, the errno and the remedy: PGB_E_PERMISSION (paranoid, capability,
- * seccomp), PGB_E_UNSUPPORTED, PGB_E_RESOURCE (EMFILE: ulimit -n; locked memory), PGB_E_GONE (no
- * such pid).
+ * seccomp), PGB_E_UNSUPPORTED, PGB_E_RESOURCE (EMFILE: ulimit -n, after its soft limit was raised
+ * to the hard one; locked memory), PGB_E_GONE (no such pid).
  */
 int pgb_feed_live_new(struct pgb_feed **feed, const struct pgb_feed_live_config *config,
 		      struct pgb_error *error);
-/* Start, where not enable_on_exec; stop. Draining goes on after a stop until next() says 0. */
+/*
+ * Start, where not enable_on_exec; stop. Draining goes on after a stop until next() says 0.
+ * When attaching, start before reading /proc/PID/maps: events that are off report no mappings.
+ */
 int pgb_feed_live_enable(struct pgb_feed *feed, struct pgb_error *error);
 void pgb_feed_live_disable(struct pgb_feed *feed);
-/* Nothing more will be written: the last round yields everything that is left. */
+/*
+ * Nothing more will be written: the next round yields everything that is left. Also takes over
+ * what the kernel lost without telling in a record.
+ */
 void pgb_feed_live_finish(struct pgb_feed *feed);
 size_t pgb_feed_live_ring_bytes(const struct pgb_feed *feed);
+
+/* Sums over all events. running < enabled: the PMU was shared with others (multiplexed). */
+struct pgb_feed_live_counts {
+	uint64_t events;
+	uint64_t time_enabled_ns, time_running_ns;
+	uint64_t lost; /* records; 0 before Linux 6.0 */
+};
+void pgb_feed_live_count(const struct pgb_feed *feed, struct pgb_feed_live_counts *counts);
+
+/*
+ * Open each attr for a moment on ourselves and take back, step by step, what this kernel or PMU
+ * does not have and we can do without: precise_ip, lost counts, exclude_guest. Tells for certain
+ * whether a plan works here; pgb_feed_live_new() does it for itself. Errors as there.
+ */
+int pgb_feed_live_settle(const struct pgb_perf_sys *sys, const struct pgb_host *host,
+			 struct perf_event_attr *attrs, size_t count, struct pgb_error *error);
 
 /*
  * Explain a failed perf_event_open: fills error with the cause and the remedy for this host.

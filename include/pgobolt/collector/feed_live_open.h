@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The events and rings of a live feed: which to open for what is recorded, and how they share
+ * rings. Private to feed_live.
+ *
+ * Layout: an event per (thread, CPU) that threads and children inherit, or per CPU when recording
+ * the whole system; the first event of a CPU maps a ring, all others of that CPU write into it.
+ */
+#ifndef PGOBOLT_COLLECTOR_FEED_LIVE_OPEN_H
+#define PGOBOLT_COLLECTOR_FEED_LIVE_OPEN_H
+
+#include "pgobolt/base/array.h"
+#include "pgobolt/collector/feed_live.h"
+#include "pgobolt/collector/ring.h"
+
+struct pgb_live_event {
+	int fd;
+	pid_t tid;     /* -1: every thread on the CPU */
+	uint32_t ring; /* index */
+	uint64_t id;   /* of late threads only, else 0 */
+};
+
+struct pgb_live_ring {
+	struct pgb_ring ring;
+	unsigned int cpu;
+	uint64_t released;	  /* the tail that the kernel knows */
+	size_t polled;		  /* index of the event to poll: the first that lives */
+	struct pgb_record record; /* the one at the tail, once feed_live has read it */
+};
+
+struct pgb_live_set {
+	const struct pgb_perf_sys *sys;
+	struct pgb_record_format format;
+	PGB_ARRAY(struct pgb_live_event) events;
+	PGB_ARRAY(struct pgb_live_ring) rings;
+	/*
+	 * Threads that appeared while we attached. They have our events, and may have inherited
+	 * those of the thread that started them too: such samples would count twice.
+	 */
+	PGB_ARRAY(pid_t) late_tids;
+};
+
+/* Errors as pgb_feed_live_new(). On failure nothing stays open. */
+int pgb_feed_live_open(struct pgb_live_set *set, const struct pgb_feed_live_config *config,
+		      struct pgb_error *error);
+/* A zeroed set is legal. */
+void pgb_feed_live_close(struct pgb_live_set *set);
+
+#endif
