@@ -23,87 +23,82 @@ static const struct perf_event_attr attrs[] = {
 
 #define PARANOID "/proc/sys/kernel/perf_event_paranoid"
 
+static const struct refusal {
+	int line;
+	enum fake_machine machine;
+	const char *path, *text; /* a file changed first, or NULL */
+	enum kind kind;
+	int number;
+	bool system_wide;
+	int code;
+	const char *message, *remedy; /* parts of them */
+} refusals[] = {
+#define NO_FILE NULL, NULL
+	{__LINE__, FAKE_GUEST, "/.dockerenv", "", CLOCK, EPERM, false, PGB_E_PERMISSION,
+	 "container", "--cap-add PERFMON"},
+	{__LINE__, FAKE_GUEST, NO_FILE, CLOCK, EPERM, false, PGB_E_PERMISSION, "seccomp", "dmesg"},
+	{__LINE__, FAKE_GUEST, NO_FILE, CLOCK, EACCES, true, PGB_E_PERMISSION, "whole system",
+	 "sysctl kernel.perf_event_paranoid=0"},
+	{__LINE__, FAKE_GUEST, PARANOID, "4", CLOCK, EACCES, false, PGB_E_PERMISSION,
+	 "kernel.perf_event_paranoid is 4", "sysctl kernel.perf_event_paranoid=2"},
+	{__LINE__, FAKE_GUEST, PARANOID, "3", CLOCK, EACCES, false, PGB_E_PERMISSION,
+	 "kernel.perf_event_paranoid is 3", "setcap cap_perfmon+ep"},
+	{__LINE__, FAKE_GUEST, NO_FILE, CLOCK, EACCES, false, PGB_E_PERMISSION, "another user",
+	 "cap_sys_ptrace"},
+	{__LINE__, FAKE_GUEST, NO_FILE, CYCLES, ENOENT, false, PGB_E_UNSUPPORTED,
+	 "'cycles': this virtual machine", "-e cpu-clock"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOENT, false, PGB_E_UNSUPPORTED,
+	 "this CPU does not have it", "perf list"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENODEV, false, PGB_E_UNSUPPORTED,
+	 "does not have it", "-e"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, STACK, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
+	 "no branch stack", "-s ip"},
+	{__LINE__, FAKE_GUEST_PMU, NO_FILE, STACK, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
+	 "hypervisor", "bare metal"},
+	{__LINE__, FAKE_NEOVERSE, NO_FILE, STACK, EOPNOTSUPP, false, PGB_E_UNSUPPORTED, "BRBE",
+	 "CONFIG_ARM64_BRBE"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK_STACK, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
+	 "is the kernel's", "-e cycles"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
+	 "cannot sample it", "-e cycles"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, FAST, EINVAL, false, PGB_E_USAGE, "200000", "-F 100000"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, STACK, EINVAL, false, PGB_E_UNSUPPORTED,
+	 "Linux 6.12.9-generic does not take these settings", "-s instrument"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK, EINVAL, false, PGB_E_UNSUPPORTED, "EINVAL",
+	 "without -e"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK, EMFILE, false, PGB_E_RESOURCE, "4 CPUs",
+	 "ulimit -n"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK, ENFILE, false, PGB_E_RESOURCE, "ENFILE",
+	 "fs.file-max"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK, ESRCH, false, PGB_E_GONE, "has ended", "ps"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, EBUSY, false, PGB_E_RESOURCE, "EBUSY",
+	 "nmi_watchdog"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOSYS, false, PGB_E_UNSUPPORTED,
+	 "no perf_event_open", "CONFIG_PERF_EVENTS"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, E2BIG, false, PGB_E_UNSUPPORTED, "too old", "-e"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOSPC, false, PGB_E_RESOURCE, "No space",
+	 "dmesg"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOMEM, false, PGB_E_RESOURCE, "Cannot allocate",
+	 "dmesg"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, EIO, false, PGB_E_IO, "output error", "dmesg"},
+};
+
 static void every_refusal_has_its_remedy(void **state)
 {
-	static const struct {
-		int line;
-		enum fake_machine machine;
-		const char *path, *text; /* a file changed first, or NULL */
-		enum kind kind;
-		int number;
-		bool system_wide;
-		int code;
-		const char *message, *remedy; /* parts of them */
-	} rows[] = {
-#define NO_FILE NULL, NULL
-		{__LINE__, FAKE_GUEST, "/.dockerenv", "", CLOCK, EPERM, false, PGB_E_PERMISSION,
-		 "container", "--cap-add PERFMON"},
-		{__LINE__, FAKE_GUEST, NO_FILE, CLOCK, EPERM, false, PGB_E_PERMISSION, "seccomp",
-		 "dmesg"},
-		{__LINE__, FAKE_GUEST, NO_FILE, CLOCK, EACCES, true, PGB_E_PERMISSION,
-		 "whole system", "sysctl kernel.perf_event_paranoid=0"},
-		{__LINE__, FAKE_GUEST, PARANOID, "4", CLOCK, EACCES, false, PGB_E_PERMISSION,
-		 "kernel.perf_event_paranoid is 4", "sysctl kernel.perf_event_paranoid=2"},
-		{__LINE__, FAKE_GUEST, PARANOID, "3", CLOCK, EACCES, false, PGB_E_PERMISSION,
-		 "kernel.perf_event_paranoid is 3", "setcap cap_perfmon+ep"},
-		{__LINE__, FAKE_GUEST, NO_FILE, CLOCK, EACCES, false, PGB_E_PERMISSION,
-		 "another user", "cap_sys_ptrace"},
-		{__LINE__, FAKE_GUEST, NO_FILE, CYCLES, ENOENT, false, PGB_E_UNSUPPORTED,
-		 "'cycles': this virtual machine", "-e cpu-clock"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOENT, false, PGB_E_UNSUPPORTED,
-		 "this CPU does not have it", "perf list"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENODEV, false, PGB_E_UNSUPPORTED,
-		 "does not have it", "-e"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, STACK, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
-		 "no branch stack", "-s ip"},
-		{__LINE__, FAKE_GUEST_PMU, NO_FILE, STACK, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
-		 "hypervisor", "bare metal"},
-		{__LINE__, FAKE_NEOVERSE, NO_FILE, STACK, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
-		 "BRBE", "CONFIG_ARM64_BRBE"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK_STACK, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
-		 "is the kernel's", "-e cycles"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
-		 "cannot sample it", "-e cycles"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, FAST, EINVAL, false, PGB_E_USAGE, "200000",
-		 "-F 100000"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, STACK, EINVAL, false, PGB_E_UNSUPPORTED,
-		 "Linux 6.12.9-generic does not take these settings", "-s instrument"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK, EINVAL, false, PGB_E_UNSUPPORTED, "EINVAL",
-		 "without -e"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK, EMFILE, false, PGB_E_RESOURCE, "4 CPUs",
-		 "ulimit -n"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK, ENFILE, false, PGB_E_RESOURCE, "ENFILE",
-		 "fs.file-max"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CLOCK, ESRCH, false, PGB_E_GONE, "has ended",
-		 "ps"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, EBUSY, false, PGB_E_RESOURCE, "EBUSY",
-		 "nmi_watchdog"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOSYS, false, PGB_E_UNSUPPORTED,
-		 "no perf_event_open", "CONFIG_PERF_EVENTS"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, E2BIG, false, PGB_E_UNSUPPORTED,
-		 "too old", "-e"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOSPC, false, PGB_E_RESOURCE, "No space",
-		 "dmesg"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOMEM, false, PGB_E_RESOURCE,
-		 "Cannot allocate", "dmesg"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, EIO, false, PGB_E_IO, "output error",
-		 "dmesg"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char *root = fake_root_new(rows[i].machine);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		char *root = fake_root_new(refusals[i].machine);
 		struct pgb_error error = {0};
 		struct pgb_host host;
 
-		if (rows[i].path)
-			fake_root_write(root, rows[i].path, rows[i].text);
+		if (refusals[i].path)
+			fake_root_write(root, refusals[i].path, refusals[i].text);
 		assert_int_equal(pgb_host_init(&host, root, &error), 0);
-		if (pgb_feed_live_explain(&host, &attrs[rows[i].kind], -rows[i].number,
-					  rows[i].system_wide, &error) != rows[i].code ||
-		    error.code != rows[i].code || !strstr(error.message, rows[i].message) ||
-		    !strstr(error.remedy, rows[i].remedy))
-			fail_msg("row of line %d: %s: %s (%s)", rows[i].line,
+		if (pgb_feed_live_explain(&host, &attrs[refusals[i].kind], -refusals[i].number,
+					  refusals[i].system_wide, &error) != refusals[i].code ||
+		    error.code != refusals[i].code || !strstr(error.message, refusals[i].message) ||
+		    !strstr(error.remedy, refusals[i].remedy))
+			fail_msg("row of line %d: %s: %s (%s)", refusals[i].line,
 				 pgb_code_name(error.code), error.message, error.remedy);
 		pgb_host_release(&host);
 		fake_root_remove(root);

@@ -29,84 +29,61 @@ static void sources_are_complete(void **state)
 	}
 }
 
+static const struct plan_row {
+	int line;
+	enum fake_machine machine;
+	struct pgb_source_request request;
+	size_t attrs;
+	uint32_t type;
+	uint64_t config, period;
+	bool freq;
+	const char *event;
+} plan_rows[] = {
+	{__LINE__, FAKE_SKYLAKE, {0}, 1, PERF_TYPE_HARDWARE, 0, 1000003, 0, "cycles"},
+	{__LINE__, FAKE_ZEN2, {0}, 1, PERF_TYPE_HARDWARE, 0, 1000003, 0, "cycles"},
+	{__LINE__, FAKE_NEOVERSE, {0}, 1, PERF_TYPE_HARDWARE, 0, 1000003, 0, "cycles"},
+	{__LINE__, FAKE_ALDERLAKE, {0}, 2, PERF_TYPE_HARDWARE, 10ull << 32, 1000003, 0, "cycles"},
+	{__LINE__, FAKE_GUEST, {0}, 1, PERF_TYPE_SOFTWARE, 0, 250007, 0, "cpu-clock"},
+	{__LINE__, FAKE_GUEST, {NULL, {0, 999}}, 1, PERF_TYPE_SOFTWARE, 0, 999, 1, "cpu-clock"},
+	{__LINE__,
+	 FAKE_GUEST,
+	 {"task-clock", {1000000, 0}},
+	 1,
+	 PERF_TYPE_SOFTWARE,
+	 1,
+	 1000000,
+	 0,
+	 "task-clock"},
+	{__LINE__, FAKE_GUEST, {"page-faults", {0}}, 1, PERF_TYPE_SOFTWARE, 2, 1, 0, "page-faults"},
+	{__LINE__,
+	 FAKE_SKYLAKE,
+	 {"instructions:u", {0}},
+	 1,
+	 PERF_TYPE_HARDWARE,
+	 1,
+	 1000003,
+	 0,
+	 "instructions:u"},
+};
+
 static void plans_for_each_machine(void **state)
 {
-	static const struct {
-		int line;
-		enum fake_machine machine;
-		struct pgb_source_request request;
-		size_t attrs;
-		uint32_t type;
-		uint64_t config, period;
-		bool freq;
-		const char *event;
-	} rows[] = {
-		{__LINE__, FAKE_SKYLAKE, {0}, 1, PERF_TYPE_HARDWARE, 0, 1000003, 0, "cycles"},
-		{__LINE__, FAKE_ZEN2, {0}, 1, PERF_TYPE_HARDWARE, 0, 1000003, 0, "cycles"},
-		{__LINE__, FAKE_NEOVERSE, {0}, 1, PERF_TYPE_HARDWARE, 0, 1000003, 0, "cycles"},
-		{__LINE__,
-		 FAKE_ALDERLAKE,
-		 {0},
-		 2,
-		 PERF_TYPE_HARDWARE,
-		 10ull << 32,
-		 1000003,
-		 0,
-		 "cycles"},
-		{__LINE__, FAKE_GUEST, {0}, 1, PERF_TYPE_SOFTWARE, 0, 250007, 0, "cpu-clock"},
-		{__LINE__,
-		 FAKE_GUEST,
-		 {NULL, {0, 999}},
-		 1,
-		 PERF_TYPE_SOFTWARE,
-		 0,
-		 999,
-		 1,
-		 "cpu-clock"},
-		{__LINE__,
-		 FAKE_GUEST,
-		 {"task-clock", {1000000, 0}},
-		 1,
-		 PERF_TYPE_SOFTWARE,
-		 1,
-		 1000000,
-		 0,
-		 "task-clock"},
-		{__LINE__,
-		 FAKE_GUEST,
-		 {"page-faults", {0}},
-		 1,
-		 PERF_TYPE_SOFTWARE,
-		 2,
-		 1,
-		 0,
-		 "page-faults"},
-		{__LINE__,
-		 FAKE_SKYLAKE,
-		 {"instructions:u", {0}},
-		 1,
-		 PERF_TYPE_HARDWARE,
-		 1,
-		 1000003,
-		 0,
-		 "instructions:u"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof(plan_rows) / sizeof(plan_rows[0]); i++) {
 		struct pgb_source_plan plan;
 		struct pgb_error error = {0};
 		struct pgb_host host;
 
-		fake_host_init(&host, rows[i].machine);
-		if (pgb_source_ip.plan(&host, &rows[i].request, &plan, &error) != 0)
-			fail_msg("row of line %d: %s", rows[i].line, error.message);
-		if (plan.attr_count != rows[i].attrs || plan.attrs[0].type != rows[i].type ||
-		    plan.attrs[0].config != rows[i].config ||
-		    plan.attrs[0].sample_period != rows[i].period ||
-		    plan.attrs[0].freq != rows[i].freq)
-			fail_msg("row of line %d: another plan", rows[i].line);
-		assert_string_equal(plan.event_name, rows[i].event);
+		fake_host_init(&host, plan_rows[i].machine);
+		if (pgb_source_ip.plan(&host, &plan_rows[i].request, &plan, &error) != 0)
+			fail_msg("row of line %d: %s", plan_rows[i].line, error.message);
+		if (plan.attr_count != plan_rows[i].attrs ||
+		    plan.attrs[0].type != plan_rows[i].type ||
+		    plan.attrs[0].config != plan_rows[i].config ||
+		    plan.attrs[0].sample_period != plan_rows[i].period ||
+		    plan.attrs[0].freq != plan_rows[i].freq)
+			fail_msg("row of line %d: another plan", plan_rows[i].line);
+		assert_string_equal(plan.event_name, plan_rows[i].event);
 		assert_true(plan.attrs[0].exclude_kernel && plan.attrs[0].exclude_hv);
 		assert_int_equal(plan.attrs[0].branch_sample_type, 0);
 		pgb_host_release(&host);

@@ -284,80 +284,74 @@ static void a_count_that_cannot_be(void **state)
 	assert_int_equal(stats.branches, 0);
 }
 
+static const struct plan_row {
+	int line;
+	enum fake_machine machine;
+	struct pgb_source_request request;
+	size_t attrs;
+	uint32_t type;
+	uint64_t config[2], period;
+	bool freq;
+	unsigned int precise;
+	const char *event;
+} plan_rows[] = {
+	{__LINE__, FAKE_SKYLAKE, {0}, 1, 0, {0}, 1000003, 0, 0, "cycles"},
+	{__LINE__, FAKE_SKYLAKE, {"r20c4", {0}}, 1, 4, {0x20c4}, 100003, 0, 0, "r20c4"},
+	{__LINE__, FAKE_SKYLAKE, {"cycles:P", {500, 0}}, 1, 0, {0}, 500, 0, 3, "cycles:P"},
+	{__LINE__, FAKE_SKYLAKE, {NULL, {0, 2000}}, 1, 0, {0}, 2000, 1, 0, "cycles"},
+	{__LINE__, FAKE_SKYLAKE, {"branches", {0}}, 1, 0, {4}, 100003, 0, 0, "branches"},
+	{__LINE__, FAKE_ALDERLAKE, {0}, 2, 0, {10ull << 32, 4ull << 32}, 1000003, 0, 0, "cycles"},
+	{__LINE__,
+	 FAKE_ALDERLAKE,
+	 {"cpu_core/cycles/", {0}},
+	 1,
+	 0,
+	 {4ull << 32},
+	 1000003,
+	 0,
+	 0,
+	 "cpu_core/cycles/"},
+	{__LINE__, FAKE_ZEN4, {0}, 1, 0, {0}, 1000003, 0, 0, "cycles"},
+	{__LINE__, FAKE_ZEN4, {"cycles:pp", {0}}, 1, 0, {0}, 1000003, 0, 0, "cycles:pp"},
+	{__LINE__, FAKE_ZEN3, {0}, 1, 4, {0xc4}, 100003, 0, 0, "rc4"},
+	{__LINE__,
+	 FAKE_ZEN3,
+	 {"cpu/branch-brs/", {17, 0}},
+	 1,
+	 4,
+	 {0xc4},
+	 17,
+	 0,
+	 0,
+	 "cpu/branch-brs/"},
+	{__LINE__, FAKE_NEOVERSE, {0}, 1, 0, {0}, 1000003, 0, 0, "cycles"},
+};
+
 static void plans_for_each_machine(void **state)
 {
-	static const struct {
-		int line;
-		enum fake_machine machine;
-		struct pgb_source_request request;
-		size_t attrs;
-		uint32_t type;
-		uint64_t config[2], period;
-		bool freq;
-		unsigned int precise;
-		const char *event;
-	} rows[] = {
-		{__LINE__, FAKE_SKYLAKE, {0}, 1, 0, {0}, 1000003, 0, 0, "cycles"},
-		{__LINE__, FAKE_SKYLAKE, {"r20c4", {0}}, 1, 4, {0x20c4}, 100003, 0, 0, "r20c4"},
-		{__LINE__, FAKE_SKYLAKE, {"cycles:P", {500, 0}}, 1, 0, {0}, 500, 0, 3, "cycles:P"},
-		{__LINE__, FAKE_SKYLAKE, {NULL, {0, 2000}}, 1, 0, {0}, 2000, 1, 0, "cycles"},
-		{__LINE__, FAKE_SKYLAKE, {"branches", {0}}, 1, 0, {4}, 100003, 0, 0, "branches"},
-		{__LINE__,
-		 FAKE_ALDERLAKE,
-		 {0},
-		 2,
-		 0,
-		 {10ull << 32, 4ull << 32},
-		 1000003,
-		 0,
-		 0,
-		 "cycles"},
-		{__LINE__,
-		 FAKE_ALDERLAKE,
-		 {"cpu_core/cycles/", {0}},
-		 1,
-		 0,
-		 {4ull << 32},
-		 1000003,
-		 0,
-		 0,
-		 "cpu_core/cycles/"},
-		{__LINE__, FAKE_ZEN4, {0}, 1, 0, {0}, 1000003, 0, 0, "cycles"},
-		{__LINE__, FAKE_ZEN4, {"cycles:pp", {0}}, 1, 0, {0}, 1000003, 0, 0, "cycles:pp"},
-		{__LINE__, FAKE_ZEN3, {0}, 1, 4, {0xc4}, 100003, 0, 0, "rc4"},
-		{__LINE__,
-		 FAKE_ZEN3,
-		 {"cpu/branch-brs/", {17, 0}},
-		 1,
-		 4,
-		 {0xc4},
-		 17,
-		 0,
-		 0,
-		 "cpu/branch-brs/"},
-		{__LINE__, FAKE_NEOVERSE, {0}, 1, 0, {0}, 1000003, 0, 0, "cycles"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char *root = fake_root_new(rows[i].machine);
+	for (size_t i = 0; i < sizeof(plan_rows) / sizeof(plan_rows[0]); i++) {
+		char *root = fake_root_new(plan_rows[i].machine);
 		struct pgb_source_plan plan;
 		struct pgb_error error = {0};
 		struct pgb_host host;
 
 		assert_int_equal(pgb_host_init(&host, root, &error), 0);
-		if (pgb_source_lbr.plan(&host, &rows[i].request, &plan, &error) != 0)
-			fail_msg("row of line %d: %s", rows[i].line, error.message);
-		assert_int_equal(plan.attr_count, rows[i].attrs);
-		assert_string_equal(plan.event_name, rows[i].event);
+		if (pgb_source_lbr.plan(&host, &plan_rows[i].request, &plan, &error) != 0)
+			fail_msg("row of line %d: %s", plan_rows[i].line, error.message);
+		assert_int_equal(plan.attr_count, plan_rows[i].attrs);
+		assert_string_equal(plan.event_name, plan_rows[i].event);
 		for (size_t j = 0; j < plan.attr_count; j++) {
 			const struct perf_event_attr *attr = &plan.attrs[j];
 
-			if (attr->type != rows[i].type || attr->config != rows[i].config[j] ||
-			    attr->sample_period != rows[i].period || attr->freq != rows[i].freq ||
-			    attr->precise_ip != rows[i].precise)
+			if (attr->type != plan_rows[i].type ||
+			    attr->config != plan_rows[i].config[j] ||
+			    attr->sample_period != plan_rows[i].period ||
+			    attr->freq != plan_rows[i].freq ||
+			    attr->precise_ip != plan_rows[i].precise)
 				fail_msg("row of line %d: type %u config %#llx period %llu",
-					 rows[i].line, attr->type, (unsigned long long)attr->config,
+					 plan_rows[i].line, attr->type,
+					 (unsigned long long)attr->config,
 					 (unsigned long long)attr->sample_period);
 			assert_int_equal(attr->branch_sample_type,
 					 PERF_SAMPLE_BRANCH_ANY | PERF_SAMPLE_BRANCH_USER);
@@ -370,145 +364,110 @@ static void plans_for_each_machine(void **state)
 	}
 }
 
+static const struct refusal {
+	int line;
+	enum fake_machine machine;
+	const char *path, *text; /* a file changed first, or NULL */
+	struct pgb_source_request request;
+	int code;
+	const char *message, *remedy; /* parts of them */
+} refusals[] = {
+#define NO_FILE NULL, NULL
+	{__LINE__,
+	 FAKE_GUEST,
+	 NO_FILE,
+	 {0},
+	 PGB_E_UNSUPPORTED,
+	 "no CPU performance counters",
+	 "pmu=on"},
+	{__LINE__, FAKE_GUEST_PMU, NO_FILE, {0}, PGB_E_UNSUPPORTED, "no branch stack", "lbr=on"},
+	{__LINE__, FAKE_ZEN2, NO_FILE, {0}, PGB_E_UNSUPPORTED, "from Zen 3 on", "-s instrument"},
+	{__LINE__,
+	 FAKE_EMPTY,
+	 NO_FILE,
+	 {0},
+	 PGB_E_UNSUPPORTED,
+	 "no perf events",
+	 "CONFIG_PERF_EVENTS"},
+	{__LINE__,
+	 FAKE_ZEN4,
+	 "/sys/bus/event_source/devices/cpu/caps/branches",
+	 "0",
+	 {0},
+	 PGB_E_UNSUPPORTED,
+	 "has no branch records",
+	 "-s"},
+	{__LINE__,
+	 FAKE_ZEN3,
+	 "/sys/bus/event_source/devices/cpu/caps/branches",
+	 "0",
+	 {0},
+	 PGB_E_UNSUPPORTED,
+	 "does not offer",
+	 "CONFIG_PERF_EVENTS_AMD_BRS"},
+	{__LINE__,
+	 FAKE_SKYLAKE,
+	 "/sys/bus/event_source/devices/cpu/caps/branches",
+	 "0",
+	 {0},
+	 PGB_E_UNSUPPORTED,
+	 "no branch records",
+	 "caps/branches"},
+	{__LINE__,
+	 FAKE_NEOVERSE,
+	 "/proc/sys/kernel/osrelease",
+	 "6.8.0",
+	 {0},
+	 PGB_E_UNSUPPORTED,
+	 "too old",
+	 "6.17"},
+	{__LINE__,
+	 FAKE_NEOVERSE,
+	 "/sys/class/dmi/id/sys_vendor",
+	 "QEMU",
+	 {0},
+	 PGB_E_UNSUPPORTED,
+	 "virtual machines",
+	 "bare metal"},
+	{__LINE__,
+	 FAKE_SKYLAKE,
+	 NO_FILE,
+	 {"cpu-clock", {0}},
+	 PGB_E_USAGE,
+	 "events of the CPU",
+	 "-s ip -e cpu-clock"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, {"cylces", {0}}, PGB_E_USAGE, "no such event", "cycles"},
+	{__LINE__,
+	 FAKE_SKYLAKE,
+	 NO_FILE,
+	 {NULL, {0, 200000}},
+	 PGB_E_USAGE,
+	 "limit of 100000",
+	 "perf_event_max_sample_rate=200000"},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, {NULL, {1, 1}}, PGB_E_USAGE, "exclude", ""},
+	{__LINE__, FAKE_SKYLAKE, NO_FILE, {NULL, {UINT64_MAX, 0}}, PGB_E_USAGE, "too long", ""},
+	{__LINE__, FAKE_ZEN3, NO_FILE, {"cycles", {0}}, PGB_E_USAGE, "one event only", "-e rc4"},
+	{__LINE__, FAKE_ZEN3, NO_FILE, {NULL, {0, 1000}}, PGB_E_USAGE, "fixed period", "-c 100003"},
+	{__LINE__, FAKE_ZEN3, NO_FILE, {NULL, {16, 0}}, PGB_E_USAGE, "above 16", "-c"},
+};
+
 static void refuses_with_a_remedy(void **state)
 {
-	static const struct {
-		int line;
-		enum fake_machine machine;
-		const char *path, *text; /* a file changed first, or NULL */
-		struct pgb_source_request request;
-		int code;
-		const char *message, *remedy; /* parts of them */
-	} rows[] = {
-#define NO_FILE NULL, NULL
-		{__LINE__,
-		 FAKE_GUEST,
-		 NO_FILE,
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "no CPU performance counters",
-		 "pmu=on"},
-		{__LINE__,
-		 FAKE_GUEST_PMU,
-		 NO_FILE,
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "no branch stack",
-		 "lbr=on"},
-		{__LINE__,
-		 FAKE_ZEN2,
-		 NO_FILE,
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "from Zen 3 on",
-		 "-s instrument"},
-		{__LINE__,
-		 FAKE_EMPTY,
-		 NO_FILE,
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "no perf events",
-		 "CONFIG_PERF_EVENTS"},
-		{__LINE__,
-		 FAKE_ZEN4,
-		 "/sys/bus/event_source/devices/cpu/caps/branches",
-		 "0",
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "has no branch records",
-		 "-s"},
-		{__LINE__,
-		 FAKE_ZEN3,
-		 "/sys/bus/event_source/devices/cpu/caps/branches",
-		 "0",
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "does not offer",
-		 "CONFIG_PERF_EVENTS_AMD_BRS"},
-		{__LINE__,
-		 FAKE_SKYLAKE,
-		 "/sys/bus/event_source/devices/cpu/caps/branches",
-		 "0",
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "no branch records",
-		 "caps/branches"},
-		{__LINE__,
-		 FAKE_NEOVERSE,
-		 "/proc/sys/kernel/osrelease",
-		 "6.8.0",
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "too old",
-		 "6.17"},
-		{__LINE__,
-		 FAKE_NEOVERSE,
-		 "/sys/class/dmi/id/sys_vendor",
-		 "QEMU",
-		 {0},
-		 PGB_E_UNSUPPORTED,
-		 "virtual machines",
-		 "bare metal"},
-		{__LINE__,
-		 FAKE_SKYLAKE,
-		 NO_FILE,
-		 {"cpu-clock", {0}},
-		 PGB_E_USAGE,
-		 "events of the CPU",
-		 "-s ip -e cpu-clock"},
-		{__LINE__,
-		 FAKE_SKYLAKE,
-		 NO_FILE,
-		 {"cylces", {0}},
-		 PGB_E_USAGE,
-		 "no such event",
-		 "cycles"},
-		{__LINE__,
-		 FAKE_SKYLAKE,
-		 NO_FILE,
-		 {NULL, {0, 200000}},
-		 PGB_E_USAGE,
-		 "limit of 100000",
-		 "perf_event_max_sample_rate=200000"},
-		{__LINE__, FAKE_SKYLAKE, NO_FILE, {NULL, {1, 1}}, PGB_E_USAGE, "exclude", ""},
-		{__LINE__,
-		 FAKE_SKYLAKE,
-		 NO_FILE,
-		 {NULL, {UINT64_MAX, 0}},
-		 PGB_E_USAGE,
-		 "too long",
-		 ""},
-		{__LINE__,
-		 FAKE_ZEN3,
-		 NO_FILE,
-		 {"cycles", {0}},
-		 PGB_E_USAGE,
-		 "one event only",
-		 "-e rc4"},
-		{__LINE__,
-		 FAKE_ZEN3,
-		 NO_FILE,
-		 {NULL, {0, 1000}},
-		 PGB_E_USAGE,
-		 "fixed period",
-		 "-c 100003"},
-		{__LINE__, FAKE_ZEN3, NO_FILE, {NULL, {16, 0}}, PGB_E_USAGE, "above 16", "-c"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char *root = fake_root_new(rows[i].machine);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		char *root = fake_root_new(refusals[i].machine);
 		struct pgb_source_plan plan;
 		struct pgb_error error = {0};
 		struct pgb_host host;
 
-		if (rows[i].path)
-			fake_root_write(root, rows[i].path, rows[i].text);
+		if (refusals[i].path)
+			fake_root_write(root, refusals[i].path, refusals[i].text);
 		assert_int_equal(pgb_host_init(&host, root, &error), 0);
-		if (pgb_source_lbr.plan(&host, &rows[i].request, &plan, &error) != rows[i].code ||
-		    !strstr(error.message, rows[i].message) ||
-		    !strstr(error.remedy, rows[i].remedy))
-			fail_msg("row of line %d: %s: %s (%s)", rows[i].line,
+		if (pgb_source_lbr.plan(&host, &refusals[i].request, &plan, &error) !=
+			    refusals[i].code ||
+		    !strstr(error.message, refusals[i].message) ||
+		    !strstr(error.remedy, refusals[i].remedy))
+			fail_msg("row of line %d: %s: %s (%s)", refusals[i].line,
 				 pgb_code_name(error.code), error.message, error.remedy);
 		pgb_host_release(&host);
 		fake_root_remove(root);
