@@ -179,6 +179,8 @@ static int wait_for(struct run *run, struct pgb_process *process, struct pgb_err
 			ended = pgb_fail(error, PGB_E_INTERRUPTED, "stopped; nothing was written");
 			break;
 		}
+		if (run->job.waiting != NULL)
+			run->job.waiting(run->job.waiting_context, now_ns() - start);
 		if (run->job.timeout_s > 0 &&
 		    now_ns() - start > run->job.timeout_s * UINT64_C(1000000000)) {
 			ended = pgb_fail(

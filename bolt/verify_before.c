@@ -47,6 +47,30 @@ static void check_kind(const struct pgb_elf_image *image, struct pgb_findings *f
 			 arch ? arch->name : "an unknown machine", kind);
 }
 
+/* A copy that stopped half-way: the section table, at the end of the file, is gone too. */
+static bool check_whole(const struct pgb_elf_image *image, struct pgb_findings *findings)
+{
+	const struct pgb_binary *binary = pgb_elf_image_binary(image);
+
+	for (size_t i = 0; i < binary->segments.count; i++) {
+		const struct pgb_segment *segment = &binary->segments.items[i];
+
+		if (segment->size_file <= binary->size_bytes &&
+		    segment->offset_file <= binary->size_bytes - segment->size_file)
+			continue;
+		pgb_findings_add(
+			findings, PGB_FINDING_ERROR, PGB_E_TRUNCATED, "elf",
+			"build or copy it again",
+			"it is cut short: %llu bytes, but a segment of %llu bytes starts at "
+			"%llu",
+			(unsigned long long)binary->size_bytes,
+			(unsigned long long)segment->size_file,
+			(unsigned long long)segment->offset_file);
+		return false;
+	}
+	return true;
+}
+
 /* What llvm-bolt must not be let loose on, whatever flags it was built with. */
 static bool check_refused(const struct pgb_elf_image *image, struct pgb_findings *findings)
 {
@@ -204,9 +228,8 @@ static void check_build(const struct pgb_elf_image *image, const struct pgb_buil
 		twin.bytes[twin.size_bytes - 1] ^= 1;
 	if (profile_id->size_bytes == 0)
 		pgb_findings_add(
-			findings, PGB_FINDING_NOTE, 0, "build", NULL,
-			"the profile names no build-id: that it is of this build cannot be "
-			"checked");
+			findings, PGB_FINDING_WARNING, 0, "build", NULL,
+			"the profile names no build: whether it is of this one cannot be checked");
 	else if (id->size_bytes == 0)
 		pgb_findings_add(
 			findings, PGB_FINDING_WARNING, 0, "build", "link with -Wl,--build-id",
@@ -282,7 +305,7 @@ int pgb_verify_before(struct pgb_elf_image *image, const struct pgb_build_id *pr
 	int code;
 
 	check_kind(image, findings);
-	if (check_refused(image, findings))
+	if (!check_whole(image, findings) || check_refused(image, findings))
 		return 0;
 	check_symbols(image, findings);
 	check_relocations(image, findings);

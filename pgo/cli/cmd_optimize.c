@@ -1,21 +1,283 @@
 /* SPDX-License-Identifier: MIT */
 #include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#include "pgo/cli/optimize_report.h"
+#include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/cli/commands.h"
+#include "pgobolt/pgo/cli/progress.h"
+#include "pgobolt/pgo/cli/table.h"
+
+struct optimize_options {
+	const char *output, *profile, *llvm_bolt, *skip_functions_file, *log;
+	struct pgb_option_list skip;
+	int preset, huge_pages;
+	uint64_t threads, timeout_ns;
+	double stale_percent_most;
+	bool drop_debug, in_place, no_verify;
+};
+
+static const char *const preset_words[] = {"safe", "default", "max", NULL};
+static const char *const huge_pages_words[] = {"auto", "yes", "no", NULL};
+
+static const struct optimize_options defaults = {
+	.preset = PGB_PRESET_DEFAULT,
+	.timeout_ns = UINT64_C(3600) * 1000000000,
+	.stale_percent_most = 50,
+};
+
+#define AT(field) .offset = offsetof(struct optimize_options, field)
+
+static const struct pgb_option table[] = {
+	{.letter = 'o',
+	 .name = "output",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "OUT",
+	 AT(output),
+	 .help = "write to OUT, a file or a folder; default: BINARY.bolt, beside the binary"},
+	{.name = "profile",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "PATH",
+	 AT(profile),
+	 .help = "a recording or an fdata file; default: pgobolt.data"},
+	{.name = "preset",
+	 .kind = PGB_OPTION_CHOICE,
+	 .choices = preset_words,
+	 AT(preset),
+	 .help = "safe: code layout alone; default: exception tables, jump tables and PLT calls "
+		 "too; "
+		 "max: also folding, inlining and promoted calls, which programs that compare "
+		 "addresses of functions may notice"},
+	{.name = "llvm-bolt",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "PATH",
+	 AT(llvm_bolt),
+	 .help = "this llvm-bolt; default: $PGOBOLT_LLVM_BOLT, PATH, the newest in "
+		 "/usr/lib/llvm-*"},
+	{.name = "skip",
+	 .kind = PGB_OPTION_COMMA_LIST,
+	 .argument = "FUNCTION",
+	 AT(skip),
+	 .help = "leave this function as it is"},
+	{.name = "skip-funcs-file",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "FILE",
+	 AT(skip_functions_file),
+	 .help = "leave the functions listed in FILE as they are; a pattern on each line"},
+	{.name = "drop-debug",
+	 AT(drop_debug),
+	 .help = "leave out debug information instead of updating it"},
+	{.name = "huge-pages",
+	 .kind = PGB_OPTION_CHOICE,
+	 .choices = huge_pages_words,
+	 AT(huge_pages),
+	 .help = "align hot code for huge pages; auto: where there are 2 MiB of code"},
+	{.name = "in-place",
+	 AT(in_place),
+	 .help = "do without relocations: blocks move inside their functions only"},
+	{.name = "max-stale",
+	 .kind = PGB_OPTION_PERCENT,
+	 .argument = "PCT",
+	 AT(stale_percent_most),
+	 .help = "refuse a profile of which more samples do not fit the binary; default: 50%"},
+	{.name = "no-verify",
+	 AT(no_verify),
+	 .help = "keep the output even where a check of it fails"},
+	{.letter = 'j',
+	 .name = "threads",
+	 .kind = PGB_OPTION_UNSIGNED,
+	 .argument = "N",
+	 .maximum = 4096,
+	 AT(threads),
+	 .help = "threads of llvm-bolt; default: its own choice"},
+	{.name = "timeout",
+	 .kind = PGB_OPTION_DURATION,
+	 .argument = "TIME",
+	 .maximum = UINT64_C(1000000) * 1000000000,
+	 AT(timeout_ns),
+	 .help = "stop llvm-bolt after TIME; default: 1h"},
+	{.name = "log",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "FILE",
+	 AT(log),
+	 .help = "append all that llvm-bolt prints to FILE"},
+	{.name = NULL},
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+/* Stop llvm-bolt and remove its output before we go. */
+static void catch_signals(bool on)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	static struct sigaction before[3];
+	struct sigaction action = {.sa_handler = note_signal};
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], on ? &action : &before[i], on ? &before[i] : NULL);
+}
+
+static void show_waiting(void *context, uint64_t elapsed_ns)
+{
+	pgb_progress_update(context, "llvm-bolt: %s", PGB_DURATION(elapsed_ns));
+}
+
+static bool is_folder(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* NULL: beside the binary. In a folder: NAME.bolt. */
+static char *output_of(const struct optimize_options *options, const char *binary)
+{
+	const char *slash = strrchr(binary, '/');
+
+	if (options->output == NULL)
+		return NULL;
+	if (!is_folder(options->output))
+		return pgb_dup(options->output);
+	return pgb_format("%s/%s.bolt", options->output, slash ? slash + 1 : binary);
+}
+
+struct batch {
+	struct pgb_cli *cli;
+	const struct optimize_options *options;
+	struct pgb_llvm_bolt bolt;
+	struct pgb_progress progress;
+	PGB_ARRAY(const char *) skip;
+	json_t *documents;
+};
+
+static int optimize_one(struct batch *batch, const char *binary, struct pgb_error *error)
+{
+	const struct optimize_options *options = batch->options;
+	struct pgb_chosen_profile profile = {0};
+	struct pgb_optimize_result result = {0};
+	struct pgb_optimize_job job = {
+		.profile = &profile,
+		.huge_pages = (enum pgb_huge_pages)options->huge_pages,
+		.drop_debug = options->drop_debug,
+		.keep_unverified = options->no_verify,
+		.bolt = {.preset = (enum pgb_preset)options->preset,
+			 .without_relocations = options->in_place,
+			 .skip_functions_file = options->skip_functions_file,
+			 .skip_functions = batch->skip.items,
+			 .extra = batch->cli->arguments.program,
+			 .threads = (unsigned int)options->threads,
+			 .log_path = options->log,
+			 .timeout_s = (unsigned int)(options->timeout_ns / 1000000000),
+			 .stale_percent_most = options->stale_percent_most,
+			 .interrupted = &interrupted,
+			 .waiting = show_waiting,
+			 .waiting_context = &batch->progress},
+	};
+	char *output;
+	int code = pgb_profile_choose(&profile, binary, options->profile, error);
+
+	if (code != 0) {
+		pgb_chosen_profile_release(&profile);
+		return code;
+	}
+	output = output_of(options, profile.binary);
+	job.output = output;
+	code = pgb_optimize(&job, &batch->bolt, &result, &batch->cli->output.log, error);
+	pgb_progress_done(&batch->progress);
+	if (code == 0) {
+		pgb_optimize_print(&batch->cli->output, &batch->bolt, &job, &result);
+		json_array_append_new(batch->documents,
+				      pgb_optimize_json(&batch->bolt, &job, &result));
+	} else {
+		pgb_optimize_print_failure(&batch->cli->output, &result);
+	}
+	pgb_optimize_result_release(&result);
+	pgb_chosen_profile_release(&profile);
+	free(output);
+	return code;
+}
+
+static int optimize_all(struct batch *batch, struct pgb_error *error)
+{
+	size_t count = batch->cli->arguments.operands.count;
+	int code = 0;
+
+	if (count == 0)
+		return optimize_one(batch, NULL, error);
+	for (size_t i = 0; i < count && code == 0; i++)
+		code = optimize_one(batch, batch->cli->arguments.operands.items[i], error);
+	return code;
+}
 
 static int run(struct pgb_cli *cli, struct pgb_error *error)
 {
-	(void)cli;
-	return pgb_fail(error, PGB_E_UNSUPPORTED, "optimize is not written yet");
+	const struct optimize_options *options = cli->options;
+	struct batch batch = {.cli = cli, .options = options};
+	int code = 0;
+
+	if (cli->arguments.operands.count > 1 && options->output != NULL) {
+		code = pgb_file_make_directories(options->output, error);
+		if (code != 0)
+			return code;
+	}
+	code = pgb_llvm_bolt_find(&batch.bolt, options->llvm_bolt, error);
+	if (code == 0) {
+		for (size_t i = 0; i < options->skip.items.count; i++)
+			pgb_array_push(&batch.skip, options->skip.items.items[i].value);
+		pgb_array_push(&batch.skip, NULL);
+		batch.documents = json_array();
+		pgb_progress_init(&batch.progress, &cli->output);
+		catch_signals(true);
+		code = optimize_all(&batch, error);
+		catch_signals(false);
+		if (code == 0)
+			pgb_output_json(&cli->output,
+					json_pack("{s:O}", "optimized", batch.documents));
+		json_decref(batch.documents);
+	}
+	pgb_array_release(&batch.skip);
+	pgb_llvm_bolt_release(&batch.bolt);
+	return code;
 }
 
-static const struct pgb_example examples[] = {{NULL, NULL}};
+static const struct pgb_example examples[] = {
+	{"pgobolt optimize", "the main binary of pgobolt.data"},
+	{"pgobolt optimize -o app.fast ./app", "one of its binaries, to a name of your choice"},
+	{"pgobolt optimize -o out ./app ./libwork.so", "a program and its library, into a folder"},
+	{"pgobolt optimize --profile app.fdata ./app", "with a profile from elsewhere"},
+	{"pgobolt optimize ./app -- -align-functions=64", "with an option for llvm-bolt itself"},
+	{NULL, NULL},
+};
 
 const struct pgb_command pgb_command_optimize = {
 	.name = "optimize",
-	.summary = "not written yet",
-	.synopsis = "",
-	.description = "",
+	.summary = "lay out a binary anew with llvm-bolt, and verify the result",
+	.synopsis = "[BINARY..] [-- LLVM-BOLT OPTIONS]",
+	.description =
+		"Takes a binary and its profile, checks that they belong together and that the "
+		"binary "
+		"was built so that llvm-bolt can work on it, runs llvm-bolt with options that suit "
+		"its "
+		"release, and looks at the result before it gets its name. The input is never "
+		"touched, and the output appears whole or not at all.\n\n"
+		"Without a binary: the main one of the recording, that is, of the programs that "
+		"were "
+		"started, the one that was seen most.\n\n"
+		"Functions that llvm-bolt cannot move are left as they are, and named. Debug "
+		"information is updated where there is some, and given up where llvm-bolt fails on "
+		"it.",
+	.options = table,
+	.options_size = sizeof(struct optimize_options),
+	.defaults = &defaults,
 	.examples = examples,
 	.operands_max = UINT_MAX,
 	.takes_program = true,

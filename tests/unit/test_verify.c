@@ -169,7 +169,7 @@ static void compares_build_ids(void **state)
 
 		id = (struct pgb_build_id){0};
 		assert_int_equal(pgb_verify_before(image, &id, &findings, NULL), 0);
-		expect(&findings, "unknown id", "build", PGB_FINDING_NOTE);
+		expect(&findings, "unknown id", "build", PGB_FINDING_WARNING);
 		pgb_findings_release(&findings);
 	}
 	pgb_elf_image_close(image);

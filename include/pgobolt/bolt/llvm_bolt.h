@@ -63,6 +63,9 @@ struct pgb_llvm_bolt_job {
 	/* Set (by a signal handler): stop llvm-bolt, leave nothing, PGB_E_INTERRUPTED. NULL: none.
 	 */
 	const volatile sig_atomic_t *interrupted;
+	/* Called a few times a second while llvm-bolt runs. NULL: none. */
+	void (*waiting)(void *context, uint64_t elapsed_ns);
+	void *waiting_context;
 	/* Looks at the finished file before it gets its name; an error discards it. NULL: none. */
 	int (*accept)(void *context, const char *path, struct pgb_error *error);
 	void *accept_context;
