@@ -79,14 +79,15 @@ static bool in_kernel(const struct perf_entry *entry)
 
 static void add_truth(struct encoder *encoder, const struct perf_entry *entries)
 {
-	uint64_t run_end = LAB_NO_RUN;
+	struct lab_fact fact = {.kind = LAB_FACT_TRACE, .run_end = LAB_NO_RUN, .count = 1};
 
 	for (unsigned int i = 0; i < encoder->filled; i++) {
 		if (in_kernel(&entries[i]))
 			continue;
-		lab_truth_add(encoder->truth, encoder->image, entries[i].from, entries[i].to,
-			      run_end, 1);
-		run_end = entries[i].from;
+		fact.from = entries[i].from;
+		fact.to = entries[i].to;
+		lab_truth_add(encoder->truth, encoder->image, &fact);
+		fact.run_end = entries[i].from;
 	}
 }
 
@@ -183,7 +184,7 @@ int lab_encode_lbr(const char *out_path, char *const *trace_paths, size_t trace_
 	describe_event(&encoder);
 	encoder.countdown_events = next_period(&encoder);
 	encoder.round_end = ROUND_BYTES;
-	code = lab_recording_open(&encoder.recording, out_path, &encoder.event, error);
+	code = lab_recording_open(&encoder.recording, out_path, &encoder.event, 1, error);
 	if (code != 0)
 		return code;
 	encoder.recording.build_id_maps = options->build_id_maps;

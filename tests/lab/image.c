@@ -92,6 +92,7 @@ int lab_image_open(struct lab_image *image, const char *path, struct pgb_error *
 void lab_image_close(struct lab_image *image)
 {
 	free(image->path);
+	free(image->content);
 	pgb_array_release(&image->segments);
 	*image = (struct lab_image){.placed = false};
 }
@@ -131,4 +132,40 @@ bool lab_image_address(const struct lab_image *image, uint64_t address, uint64_t
 		}
 	}
 	return false;
+}
+
+static bool load_content(struct lab_image *image)
+{
+	FILE *file = fopen(image->path, "rb");
+	struct stat status;
+
+	if (file != NULL && fstat(fileno(file), &status) == 0) {
+		image->content_bytes = (uint64_t)status.st_size;
+		image->content = pgb_calloc(image->content_bytes, 1);
+		if (!read_at(file, 0, image->content, image->content_bytes))
+			image->content_bytes = 0;
+	}
+	if (file != NULL)
+		fclose(file);
+	return image->content != NULL;
+}
+
+const uint8_t *lab_image_code(struct lab_image *image, uint64_t address, uint64_t *left_bytes)
+{
+	uint64_t file_address;
+
+	if (!lab_image_address(image, address, &file_address) ||
+	    (image->content == NULL && !load_content(image)))
+		return NULL;
+	for (size_t i = 0; i < image->segments.count; i++) {
+		const Elf64_Phdr *segment = &image->segments.items[i];
+		uint64_t inside = file_address - segment->p_vaddr;
+
+		if (!(segment->p_flags & PF_X) || inside >= segment->p_filesz ||
+		    segment->p_offset + segment->p_filesz > image->content_bytes)
+			continue;
+		*left_bytes = segment->p_filesz - inside;
+		return image->content + segment->p_offset + inside;
+	}
+	return NULL;
 }

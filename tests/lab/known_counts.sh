@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The laboratory on a program whose branches were counted on paper: the trace, the counts, and
-# perf2bolt's view of the branch stacks made from the trace.
+# what perf2bolt and perf make of the recordings that are encoded from the trace.
 lab=$BUILDDIR/tests/lab/lab
 plugin=$BUILDDIR/tests/lab/trace_plugin.so
 programs=$SRCDIR/tests/lab/programs
@@ -50,7 +50,8 @@ perf2bolt=
 for candidate in /usr/lib/llvm-22/bin/perf2bolt perf2bolt-22 perf2bolt; do
 	command -v "$candidate" >/dev/null && perf2bolt=$candidate && break
 done
-command -v perf >/dev/null || perf2bolt=
+perf=$(command -v perf)
+[ -n "$perf" ] || perf2bolt=
 
 # convert NAME INPUT [-pa]: sorted fdata of NAME.plain in NAME.fdata
 convert() {
@@ -89,6 +90,82 @@ check_perf2bolt() {
 	compare "$work/windows.fdata" "$work/lbr.fdata" "$1: stacks with kernel entries"
 }
 
+# perf's dump of SPE packets, as the lines of --truth.
+spe_dump() {
+	perf report -D -i "$1" 2>/dev/null | awk '
+		/ PC 0x/ { pc = address(); taken = "B"; missed = 0; previous = "" }
+		/ EV / { if (/NOT-TAKEN/) taken = "N"; if (/MISPRED/) missed = 1 }
+		/ TGT 0x/ { target = address() }
+		/ ADDR 0x80.* \(4\)/ { previous = substr(address(), 3); sub(/^0*/, "", previous) }
+		/ TS / {
+			key = taken " " pc " " target
+			count[key]++
+			wrong[key] += missed
+			if (previous != "")
+				run["F " previous " " pc]++
+		}
+		END {
+			for (key in count)
+				print key, count[key], wrong[key]
+			for (key in run)
+				print key, run[key]
+		}
+		function address() {
+			match($0, /0x[0-9a-f]+/)
+			return substr($0, RSTART + 2, RLENGTH - 2)
+		}' | sort
+}
+
+# perf's dump of IBS registers, likewise; where a branch that was not taken leads is not in them.
+ibs_dump() {
+	perf report -D -i "$1" 2>/dev/null | awk '
+		/^ibs_op_ctl:/ { add(); target = 0 }
+		/^IbsOpRip:/ { rip = number($2) }
+		/^IbsBrTarget:/ { target = number($2) }
+		/^ibs_op_data:/ {
+			kind = !/BrnRet 1/ ? "S" : /OpBrnTaken 1/ ? "B" : "N"
+			missed = /OpBrnMisp 1/
+			valid = /RipInvalid 0/
+		}
+		END {
+			add()
+			for (key in count)
+				print key, count[key] (key ~ /^S/ ? "" : " " wrong[key])
+		}
+		function add(key) {
+			if (!valid)
+				return
+			key = kind " " rip (kind == "S" ? "" : " " target)
+			count[key]++
+			wrong[key] += missed
+			valid = 0
+		}
+		function number(digits) {
+			sub(/^0+/, "", digits)
+			return digits == "" ? 0 : digits
+		}' | sort
+}
+
+check_spe() {
+	for options in "--align 64 --branch-kinds" "--align 1 --previous-target --chunk 4096" \
+		"--context --collisions 3 --chunk 4096"; do
+		# shellcheck disable=SC2086
+		"$lab" spe -o "$work/spe.data" -b "$work/plain" --truth "$work/truth" \
+			--period 17 --random 3 $options "$work/trace" || fail "lab spe $options"
+		spe_dump "$work/spe.data" >"$work/dump"
+		sort "$work/truth" >"$work/expected"
+		compare "$work/expected" "$work/dump" "SPE packets as perf dumps them: $options"
+	done
+}
+
+check_ibs() {
+	"$lab" ibs -o "$work/ibs.data" -b "$work/plain" --truth "$work/truth" --period 128 \
+		--random 3 --rip-invalid 10 "$work/trace" || fail "lab ibs"
+	ibs_dump "$work/ibs.data" >"$work/dump"
+	sed 's/^\(N [0-9a-f]*\) [0-9a-f]*/\1 0/' "$work/truth" | sort >"$work/expected"
+	compare "$work/expected" "$work/dump" "IBS registers as perf dumps them"
+}
+
 # check MACHINE COMPILER OBJCOPY
 check() {
 	if ! command -v "qemu-$1" >/dev/null || ! command -v "$2" >/dev/null; then
@@ -114,10 +191,16 @@ check() {
 		compare "$work/expected" "$work/edges" "$1: edges of the $input"
 	done
 	[ -z "$perf2bolt" ] || check_perf2bolt "$1"
+	[ -n "$perf" ] || return
+	case $1 in
+	aarch64) check_spe ;;
+	x86_64) check_ibs ;;
+	esac
 }
 
 check x86_64 "${CC%% *}" objcopy
 check aarch64 aarch64-linux-gnu-gcc aarch64-linux-gnu-objcopy
+[ -n "$perf" ] || echo "not compared with perf: it is not installed"
 [ -n "$perf2bolt" ] || echo "not compared with perf2bolt: it or perf is not installed"
 if [ $tested = 0 ]; then
 	echo "qemu user-mode emulation with plugins is not installed"

@@ -8,31 +8,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lab/encode_ibs.h"
 #include "tests/lab/encode_lbr.h"
+#include "tests/lab/encode_spe.h"
 
 static const char usage_text[] =
 	"usage: lab show TRACE              every step of a trace\n"
 	"       lab edges [-b BINARY] FILE  how often each block ended in each way (also of "
 	"counts)\n"
 	"       lab truth -b BINARY TRACE.. what a perfect profile holds, as pre-aggregated text\n"
-	"       lab lbr -o OUT [options] TRACE..   perf.data with branch stacks\n"
-	"TRACE: one file per thread, the main thread first. Options:\n"
+	"       lab lbr|spe|ibs -o OUT [options] TRACE..   a perf.data as that hardware makes it\n"
+	"TRACE: one file per thread, the main thread first. Options of all:\n"
 	"  -b, --binary FILE      addresses are those of this file, the rest is left out\n"
 	"  -o, --output FILE\n"
-	"      --truth FILE       what the samples hold, as pre-aggregated text (needs -b)\n"
-	"      --period N         events between samples [1000]\n"
-	"      --random SEED      vary the period, reproducibly\n"
-	"      --depth N          entries of a branch stack [32]\n"
+	"      --truth FILE       what the samples hold, as text (needs -b)\n"
+	"      --period N         taken branches (lbr) or instructions between samples [1024]\n"
+	"      --random SEED      vary the period as the hardware does, reproducibly\n"
+	"      --pid N            process id [1000]\n"
+	"lbr:  --depth N          entries of a branch stack [32]\n"
 	"      --kernel none|returns|both   entries of the kernel in branch stacks [none]\n"
 	"      --mispredicts      tell mispredicted from predicted branches\n"
 	"      --types            branch types\n"
 	"      --hw-index         the hardware index in each stack\n"
 	"      --build-id-maps    MMAP2 records with build-id\n"
-	"      --pid N            process id [1000]\n";
+	"spe:  --previous-target  packets with the target of the branch before\n"
+	"      --branch-kinds     call, return or other in the operation type\n"
+	"      --context          packets with the thread, one AUX area per CPU\n"
+	"      --all-operations   records of all instructions, not of branches alone\n"
+	"      --no-timestamps\n"
+	"      --align N          pad each record to a multiple of N [64]\n"
+	"      --chunk N          bytes between AUX records [65536]\n"
+	"      --collisions N     flag each Nth AUX record\n"
+	"ibs:  --capabilities N   CPUID 0x8000001b [0xfff, Zen 4]\n"
+	"      --fused            sample a compare and its jump as one\n"
+	"      --rip-invalid N    each Nth sample has no valid address\n";
 
 struct arguments {
 	const char *binary, *output, *truth;
+	uint64_t period_events, seed;
+	uint32_t pid;
 	struct lab_lbr_options lbr;
+	struct lab_spe_options spe;
+	struct lab_ibs_options ibs;
 	char **traces;
 	size_t trace_count;
 	struct lab_image image; /* of `binary` */
@@ -42,13 +59,15 @@ enum option_code {
 	OPTION_TRUTH = 256,
 	OPTION_PERIOD,
 	OPTION_RANDOM,
+	OPTION_PID,
 	OPTION_DEPTH,
 	OPTION_KERNEL,
-	OPTION_MISPREDICTS,
-	OPTION_TYPES,
-	OPTION_HW_INDEX,
-	OPTION_BUILD_ID_MAPS,
-	OPTION_PID
+	OPTION_ALIGN,
+	OPTION_CHUNK,
+	OPTION_COLLISIONS,
+	OPTION_CAPABILITIES,
+	OPTION_RIP_INVALID,
+	OPTION_FLAG /* and an index into flags_of() behind it */
 };
 
 static const struct option options[] = {
@@ -57,15 +76,38 @@ static const struct option options[] = {
 	{"truth", required_argument, NULL, OPTION_TRUTH},
 	{"period", required_argument, NULL, OPTION_PERIOD},
 	{"random", required_argument, NULL, OPTION_RANDOM},
+	{"pid", required_argument, NULL, OPTION_PID},
 	{"depth", required_argument, NULL, OPTION_DEPTH},
 	{"kernel", required_argument, NULL, OPTION_KERNEL},
-	{"mispredicts", no_argument, NULL, OPTION_MISPREDICTS},
-	{"types", no_argument, NULL, OPTION_TYPES},
-	{"hw-index", no_argument, NULL, OPTION_HW_INDEX},
-	{"build-id-maps", no_argument, NULL, OPTION_BUILD_ID_MAPS},
-	{"pid", required_argument, NULL, OPTION_PID},
+	{"align", required_argument, NULL, OPTION_ALIGN},
+	{"chunk", required_argument, NULL, OPTION_CHUNK},
+	{"collisions", required_argument, NULL, OPTION_COLLISIONS},
+	{"capabilities", required_argument, NULL, OPTION_CAPABILITIES},
+	{"rip-invalid", required_argument, NULL, OPTION_RIP_INVALID},
+	{"mispredicts", no_argument, NULL, OPTION_FLAG + 0},
+	{"types", no_argument, NULL, OPTION_FLAG + 1},
+	{"hw-index", no_argument, NULL, OPTION_FLAG + 2},
+	{"build-id-maps", no_argument, NULL, OPTION_FLAG + 3},
+	{"previous-target", no_argument, NULL, OPTION_FLAG + 4},
+	{"branch-kinds", no_argument, NULL, OPTION_FLAG + 5},
+	{"context", no_argument, NULL, OPTION_FLAG + 6},
+	{"all-operations", no_argument, NULL, OPTION_FLAG + 7},
+	{"no-timestamps", no_argument, NULL, OPTION_FLAG + 8},
+	{"fused", no_argument, NULL, OPTION_FLAG + 9},
 	{NULL, 0, NULL, 0},
 };
+
+/* In the order of the flags above. */
+static bool *flag_of(struct arguments *arguments, int index)
+{
+	bool *flags[] = {&arguments->lbr.mispredicts,	  &arguments->lbr.types,
+			 &arguments->lbr.hardware_index,  &arguments->lbr.build_id_maps,
+			 &arguments->spe.previous_target, &arguments->spe.branch_kinds,
+			 &arguments->spe.context,	  &arguments->spe.all_operations,
+			 &arguments->spe.no_timestamps,	  &arguments->ibs.fused};
+
+	return flags[index];
+}
 
 static _Noreturn void usage(void)
 {
@@ -107,10 +149,13 @@ static void read_option(struct arguments *arguments, int option, const char *val
 		arguments->truth = value;
 		break;
 	case OPTION_PERIOD:
-		arguments->lbr.period_events = number_of(value);
+		arguments->period_events = number_of(value);
 		break;
 	case OPTION_RANDOM:
-		arguments->lbr.seed = number_of(value);
+		arguments->seed = number_of(value);
+		break;
+	case OPTION_PID:
+		arguments->pid = (uint32_t)number_of(value);
 		break;
 	case OPTION_DEPTH:
 		arguments->lbr.depth = (unsigned int)number_of(value);
@@ -118,23 +163,25 @@ static void read_option(struct arguments *arguments, int option, const char *val
 	case OPTION_KERNEL:
 		arguments->lbr.kernel = kernel_of(value);
 		break;
-	case OPTION_MISPREDICTS:
-		arguments->lbr.mispredicts = true;
+	case OPTION_ALIGN:
+		arguments->spe.record_alignment = number_of(value);
 		break;
-	case OPTION_TYPES:
-		arguments->lbr.types = true;
+	case OPTION_CHUNK:
+		arguments->spe.chunk_bytes = number_of(value);
 		break;
-	case OPTION_HW_INDEX:
-		arguments->lbr.hardware_index = true;
+	case OPTION_COLLISIONS:
+		arguments->spe.flags_every = number_of(value);
 		break;
-	case OPTION_BUILD_ID_MAPS:
-		arguments->lbr.build_id_maps = true;
+	case OPTION_CAPABILITIES:
+		arguments->ibs.capabilities = (uint32_t)number_of(value);
 		break;
-	case OPTION_PID:
-		arguments->lbr.pid = (uint32_t)number_of(value);
+	case OPTION_RIP_INVALID:
+		arguments->ibs.rip_invalid_every = number_of(value);
 		break;
 	default:
-		usage();
+		if (option < OPTION_FLAG)
+			usage();
+		*flag_of(arguments, option - OPTION_FLAG) = true;
 	}
 }
 
@@ -222,7 +269,10 @@ static int collect_edges(struct lab_trace *trace, struct lab_image *image, struc
 
 		for (; image->path && maps_seen < trace->maps.count; maps_seen++)
 			lab_image_place(image, &trace->maps.items[maps_seen]);
-		lab_truth_count(counts, from, to, step.way, step.count);
+		lab_truth_add(
+			counts, NULL,
+			&(struct lab_fact){
+				.from = from, .to = to, .run_end = step.way, .count = step.count});
 	}
 	return code;
 }
@@ -238,7 +288,7 @@ static int edges(struct arguments *arguments, struct pgb_error *error)
 		return code;
 	code = collect_edges(&trace, &arguments->image, &counts);
 	for (size_t i = 0; i < counts.slot_count; i++) {
-		const struct lab_traversal *slot = &counts.slots[i];
+		const struct lab_fact *slot = &counts.slots[i];
 		const struct lab_block *block, *next;
 		struct edge edge;
 
@@ -264,7 +314,8 @@ static int edges(struct arguments *arguments, struct pgb_error *error)
 static int add_trace(struct lab_truth *truth, struct lab_image *image, const char *path,
 		     struct pgb_error *error)
 {
-	struct lab_branch branch, last = {.taken = false};
+	struct lab_fact last = {.count = 0};
+	struct lab_branch branch;
 	struct lab_machine machine;
 	struct lab_trace trace;
 	size_t maps_seen = 0;
@@ -278,12 +329,12 @@ static int add_trace(struct lab_truth *truth, struct lab_image *image, const cha
 			lab_image_place(image, &trace.maps.items[maps_seen]);
 		if (!branch.taken)
 			continue;
-		if (last.taken)
-			lab_truth_add(truth, image, last.from, last.to, branch.from, 1);
-		last = branch;
+		last.run_end = branch.from;
+		lab_truth_add(truth, image, &last);
+		last = (struct lab_fact){
+			.from = branch.from, .to = branch.to, .run_end = LAB_NO_RUN, .count = 1};
 	}
-	if (last.taken)
-		lab_truth_add(truth, image, last.from, last.to, LAB_NO_RUN, 1);
+	lab_truth_add(truth, image, &last);
 	lab_machine_release(&machine);
 	lab_trace_close(&trace);
 	return code == PGB_E_TRUNCATED ? 0 : code;
@@ -317,38 +368,95 @@ static int write_truth(struct lab_truth *found, const char *path, struct pgb_err
 	return code;
 }
 
-static int lbr(struct arguments *arguments, struct pgb_error *error)
+static const char *program_name(const struct arguments *arguments)
 {
-	struct lab_lbr_options *lbr_options = &arguments->lbr;
-	struct lab_truth found = {.slots = NULL};
 	const char *slash;
+
+	if (arguments->binary == NULL)
+		return "program";
+	slash = strrchr(arguments->binary, '/');
+	return slash ? slash + 1 : arguments->binary;
+}
+
+static int encode(struct arguments *arguments, const char *command, struct lab_truth *found,
+		  struct pgb_error *error)
+{
+	struct lab_image *image = arguments->binary ? &arguments->image : NULL;
+
+	if (strcmp(command, "lbr") == 0) {
+		arguments->lbr.name = program_name(arguments);
+		arguments->lbr.pid = arguments->pid;
+		arguments->lbr.seed = arguments->seed;
+		arguments->lbr.period_events = arguments->period_events;
+		return lab_encode_lbr(arguments->output, arguments->traces, arguments->trace_count,
+				      &arguments->lbr, image, found, error);
+	}
+	if (strcmp(command, "spe") == 0) {
+		arguments->spe.name = program_name(arguments);
+		arguments->spe.pid = arguments->pid;
+		arguments->spe.seed = arguments->seed;
+		arguments->spe.period_events = arguments->period_events;
+		return lab_encode_spe(arguments->output, arguments->traces, arguments->trace_count,
+				      &arguments->spe, image, found, error);
+	}
+	arguments->ibs.name = program_name(arguments);
+	arguments->ibs.pid = arguments->pid;
+	arguments->ibs.seed = arguments->seed;
+	arguments->ibs.period_events = arguments->period_events;
+	return lab_encode_ibs(arguments->output, arguments->traces, arguments->trace_count,
+			      &arguments->ibs, image, found, error);
+}
+
+static int record(struct arguments *arguments, const char *command, struct pgb_error *error)
+{
+	struct lab_truth found = {.slots = NULL};
 	int code;
 
-	if (arguments->output == NULL || lbr_options->depth < 1 ||
-	    lbr_options->depth > LAB_LBR_DEPTH_MAX || lbr_options->period_events == 0 ||
+	if (arguments->output == NULL || arguments->period_events == 0 ||
 	    (arguments->truth != NULL && arguments->binary == NULL))
 		usage();
-	lbr_options->name = arguments->binary ? arguments->binary : "program";
-	slash = strrchr(lbr_options->name, '/');
-	lbr_options->name = slash ? slash + 1 : lbr_options->name;
-	code = lab_encode_lbr(arguments->output, arguments->traces, arguments->trace_count,
-			      lbr_options, arguments->binary ? &arguments->image : NULL,
-			      arguments->truth ? &found : NULL, error);
+	if (strcmp(command, "lbr") == 0 &&
+	    (arguments->lbr.depth < 1 || arguments->lbr.depth > LAB_LBR_DEPTH_MAX))
+		usage();
+	if (strcmp(command, "ibs") == 0 && arguments->period_events < 128)
+		usage();
+	if (strcmp(command, "spe") == 0 && arguments->spe.record_alignment == 0)
+		usage();
+	code = encode(arguments, command, arguments->truth ? &found : NULL, error);
 	if (code == 0 && arguments->truth != NULL)
 		code = write_truth(&found, arguments->truth, error);
 	lab_truth_release(&found);
 	return code;
 }
 
+static int run_command(struct arguments *arguments, const char *command, struct pgb_error *error)
+{
+	static const char *const recorders[] = {"lbr", "spe", "ibs"};
+
+	if (strcmp(command, "show") == 0)
+		return show(arguments, error);
+	if (strcmp(command, "edges") == 0)
+		return edges(arguments, error);
+	if (strcmp(command, "truth") == 0)
+		return truth(arguments, error);
+	for (unsigned int i = 0; i < 3; i++) {
+		if (strcmp(command, recorders[i]) == 0)
+			return record(arguments, command, error);
+	}
+	usage();
+}
+
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*run)(struct arguments *arguments, struct pgb_error *error);
-	} commands[] = {{"show", show}, {"edges", edges}, {"truth", truth}, {"lbr", lbr}};
-	struct arguments arguments = {.lbr = {.depth = 32, .period_events = 1000, .pid = 1000}};
+	struct arguments arguments = {
+		.period_events = 1024,
+		.pid = 1000,
+		.lbr = {.depth = 32},
+		.spe = {.record_alignment = 64, .chunk_bytes = 65536},
+		.ibs = {.capabilities = LAB_IBS_ZEN_4},
+	};
 	struct pgb_error error = {.code = 0};
-	int option, code = PGB_E_USAGE;
+	int option, code = 0;
 
 	if (argc < 2)
 		usage();
@@ -358,17 +466,12 @@ int main(int argc, char **argv)
 	arguments.trace_count = (size_t)(argc - 1 - optind);
 	if (arguments.trace_count == 0)
 		usage();
-	if (arguments.binary == NULL ||
-	    lab_image_open(&arguments.image, arguments.binary, &error) == 0) {
-		for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-			if (strcmp(argv[1], commands[i].name) == 0)
-				code = commands[i].run(&arguments, &error);
-		}
-		lab_image_close(&arguments.image);
-	}
-	if (code == PGB_E_USAGE && error.code == 0)
-		usage();
-	if (error.code != 0)
+	if (arguments.binary != NULL)
+		code = lab_image_open(&arguments.image, arguments.binary, &error);
+	if (code == 0)
+		code = run_command(&arguments, argv[1], &error);
+	lab_image_close(&arguments.image);
+	if (code != 0)
 		fprintf(stderr, "lab: %s\n", error.message);
-	return error.code != 0;
+	return code != 0;
 }

@@ -69,7 +69,6 @@ static bool enter_kernel(struct lab_machine *machine, uint64_t from, uint64_t to
 	back.from = LAB_KERNEL_EXIT;
 	back.to = to;
 	back.kind = PGB_INSN_RETURN;
-	machine->last_target = to;
 	switch (machine->kernel) {
 	case LAB_KERNEL_NONE:
 		return false;
@@ -85,21 +84,10 @@ static bool enter_kernel(struct lab_machine *machine, uint64_t from, uint64_t to
 	return true;
 }
 
-static bool branch_of_step(struct lab_machine *machine, struct lab_branch *branch)
+static void fill_branch(struct lab_machine *machine, struct lab_branch *branch)
 {
 	const struct lab_step *step = &machine->step;
 
-	machine->instructions += step->block->instructions;
-	switch (step->way) {
-	case LAB_FALLS:
-		return step->block->insn.kind == PGB_INSN_SYSCALL &&
-		       enter_kernel(machine, step->block->last, step->next->start, branch);
-	case LAB_INTERRUPTED:
-		return enter_kernel(machine, step->block->last, step->next->start, branch);
-	case LAB_NOT_TAKEN:
-	case LAB_TAKEN:
-		break;
-	}
 	*branch = (struct lab_branch){
 		.from = step->block->outside ? LAB_OUTSIDE_ADDRESS : step->block->last,
 		.to = step->next->outside ? LAB_OUTSIDE_ADDRESS : step->next->start,
@@ -112,22 +100,43 @@ static bool branch_of_step(struct lab_machine *machine, struct lab_branch *branc
 	branch->mispredicted = mispredict(machine->predictor, branch);
 	if (branch->taken)
 		machine->last_target = branch->to;
-	return true;
+}
+
+int lab_machine_step(struct lab_machine *machine, struct lab_branch *branch, bool *has_branch)
+{
+	const struct lab_step *step = &machine->step;
+	int code = lab_trace_next(machine->trace, &machine->step);
+
+	if (code <= 0)
+		return code;
+	machine->instructions += step->block->instructions;
+	*has_branch = step->way == LAB_TAKEN || step->way == LAB_NOT_TAKEN;
+	if (*has_branch)
+		fill_branch(machine, branch);
+	else if (step->way == LAB_INTERRUPTED || step->block->insn.kind == PGB_INSN_SYSCALL)
+		machine->last_target = step->next->start;
+	return 1;
 }
 
 int lab_machine_next(struct lab_machine *machine, struct lab_branch *branch)
 {
+	const struct lab_step *step = &machine->step;
+	bool has_branch = false;
+
 	if (machine->is_due) {
 		machine->is_due = false;
 		*branch = machine->due;
 		return 1;
 	}
-	for (;;) {
-		int code = lab_trace_next(machine->trace, &machine->step);
+	while (!has_branch) {
+		int code = lab_machine_step(machine, branch, &has_branch);
 
 		if (code <= 0)
 			return code;
-		if (branch_of_step(machine, branch))
-			return 1;
+		if (!has_branch &&
+		    (step->way == LAB_INTERRUPTED || step->block->insn.kind == PGB_INSN_SYSCALL))
+			has_branch =
+				enter_kernel(machine, step->block->last, step->next->start, branch);
 	}
+	return 1;
 }

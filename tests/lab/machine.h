@@ -46,7 +46,13 @@ struct lab_machine {
 void lab_machine_init(struct lab_machine *machine, struct lab_trace *trace, enum lab_kernel kernel);
 void lab_machine_release(struct lab_machine *machine);
 
-/* The next branch, taken or not: 1; 0 at the end; or what lab_trace_next() said. */
+/*
+ * Executes one block: 1; 0 at the end; or what lab_trace_next() said. `has_branch`: it ended in
+ * `branch`. Never enters the kernel.
+ */
+int lab_machine_step(struct lab_machine *machine, struct lab_branch *branch, bool *has_branch);
+
+/* The next branch, taken or not, with the kernel's: else as above. */
 int lab_machine_next(struct lab_machine *machine, struct lab_branch *branch);
 
 #endif

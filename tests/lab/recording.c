@@ -29,13 +29,13 @@ void lab_recording_defaults(struct lab_event *event, uint64_t period_events)
 	attr->task = 1;
 }
 
-int lab_recording_open(struct lab_recording *recording, const char *path, struct lab_event *event,
-		       struct pgb_error *error)
+int lab_recording_open(struct lab_recording *recording, const char *path, struct lab_event *events,
+		       size_t event_count, struct pgb_error *error)
 {
-	*recording = (struct lab_recording){.event = event, .parent_pid = 1};
-	recording->who.id = event->id;
+	*recording = (struct lab_recording){.event = &events[event_count - 1], .parent_pid = 1};
+	recording->who.id = recording->event->id;
 	recording->who.time_ns = 1000000000;
-	return lab_perf_open(&recording->out, path, event, 1, error);
+	return lab_perf_open(&recording->out, path, events, event_count, error);
 }
 
 /* The executable segments, as the kernel maps them: whole pages, from the page that holds each. */
@@ -140,6 +140,40 @@ void lab_recording_thread(struct lab_recording *recording, const char *name, uin
 	else
 		perf_encode_comm(records, attr, &recording->who, name, true);
 	recording->started = true;
+}
+
+const uint8_t *lab_recording_code(struct lab_recording *recording, uint64_t address,
+				  uint64_t *left_bytes)
+{
+	for (size_t i = 0; i < recording->images.count; i++) {
+		const uint8_t *code =
+			lab_image_code(&recording->images.items[i], address, left_bytes);
+
+		if (code != NULL)
+			return code;
+	}
+	return NULL;
+}
+
+uint64_t lab_recording_instruction(struct lab_recording *recording, enum pgb_insn_set set,
+				   const struct lab_block *block, uint64_t index)
+{
+	uint64_t left, address = block->start;
+	const uint8_t *code;
+
+	if (index + 1 == block->instructions)
+		return block->last;
+	code = lab_recording_code(recording, address, &left);
+	while (code != NULL && index-- > 0) {
+		struct pgb_insn insn;
+
+		if (pgb_insn_decode(set, code, left, address, &insn) != 0)
+			return 0;
+		code += insn.length_bytes;
+		left -= insn.length_bytes;
+		address += insn.length_bytes;
+	}
+	return code != NULL ? address : 0;
 }
 
 static void release(struct lab_recording *recording)
