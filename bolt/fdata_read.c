@@ -11,9 +11,9 @@
 #define NO_LBR_WORD "no_lbr"
 #define BOLTED_WORD "boltedcollection"
 
-/* A name as it stands in the text, and its number: consecutive lines share their names. */
-struct recent_name {
-	const char *bytes;
+/* "1 NAME " as it stands in the text, and the name's number: lines in a row share theirs. */
+struct recent_place {
+	const char *text;
 	size_t length;
 	uint32_t name;
 };
@@ -28,7 +28,7 @@ struct reader {
 	uint64_t weight;
 	const char *what;
 	struct pgb_profile *profile;
-	struct recent_name recent[2]; /* of the first and second place of a line */
+	struct recent_place recent[2]; /* first and second place of a line */
 	struct pgb_text unescaped;
 	uint64_t lines_read;
 	struct pgb_error *error;
@@ -130,18 +130,11 @@ static uint32_t intern(struct reader *reader, size_t length, bool escaped)
 				  reader->unescaped.length);
 }
 
-static int read_name(struct reader *reader, struct recent_name *recent, uint32_t *name)
+static int read_name(struct reader *reader, uint32_t *name)
 {
 	bool escaped = false;
 	size_t length = 0;
 
-	if (recent->length < (size_t)(reader->end - reader->at) &&
-	    reader->at[recent->length] == ' ' && recent->length > 0 &&
-	    memcmp(reader->at, recent->bytes, recent->length) == 0) {
-		reader->at += recent->length;
-		*name = recent->name;
-		return 0;
-	}
 	for (; reader->at[length] != ' '; length++) {
 		if (reader->at[length] == '\\') {
 			escaped = true;
@@ -153,35 +146,57 @@ static int read_name(struct reader *reader, struct recent_name *recent, uint32_t
 	if (length == 0 || length > PGB_LIMIT_NAME_BYTES)
 		return corrupt(reader, "a name of 1 byte to 1 MiB");
 	*name = intern(reader, length, escaped);
-	*recent = (struct recent_name){reader->at, length, *name};
 	reader->at += length;
 	return 0;
 }
 
-/*
- * KIND NAME OFFSET and the space behind it. `base` is '0' for branches and samples, '3' for memory
- * lines; the two kinds above it are symbols.
- */
-static int read_place(struct reader *reader, char base, struct recent_name *recent,
-		      struct pgb_place *place)
+/* The kind and the name. `base` is '0' for branches and samples, '3' for memory lines. */
+static int read_symbol(struct reader *reader, char base, struct recent_place *recent)
 {
-	bool symbol = *reader->at != base;
+	const char *text = reader->at;
+	bool symbol = *text != base;
 	int code;
 
-	if (*reader->at < base || *reader->at > base + 2)
+	if (*text < base || *text > base + 2)
 		return corrupt(reader, base == '0' ? "0, 1 or 2" : "3, 4 or 5");
 	reader->at++;
 	code = skip_spaces(reader, "a space");
 	if (code == 0)
-		code = read_name(reader, recent, &place->name);
+		code = read_name(reader, &recent->name);
 	if (code == 0)
 		code = skip_spaces(reader, "a space");
+	if (!symbol)
+		recent->name = PGB_NAME_UNKNOWN;
+	recent->text = text;
+	recent->length = (size_t)(reader->at - text);
+	return code;
+}
+
+static inline bool is_recent(const struct reader *reader, const struct recent_place *recent)
+{
+	return recent->length > 0 && recent->length < (size_t)(reader->end - reader->at) &&
+	       memcmp(reader->at, recent->text, recent->length) == 0;
+}
+
+/* KIND NAME OFFSET and the space behind it; `which` place of the line. */
+static int read_place(struct reader *reader, char base, unsigned int which, struct pgb_place *place)
+{
+	struct recent_place *recent = &reader->recent[which];
+	int code = 0;
+
+	if (which == 1 && is_recent(reader, &reader->recent[0]))
+		*recent = reader->recent[0];
+	if (is_recent(reader, recent)) {
+		for (reader->at += recent->length; *reader->at == ' ';)
+			reader->at++;
+	} else {
+		code = read_symbol(reader, base, recent);
+	}
+	place->name = recent->name;
 	if (code == 0)
 		code = read_offset(reader, &place->offset);
 	if (code == 0)
 		code = skip_spaces(reader, "a space behind the offset");
-	if (!symbol)
-		place->name = PGB_NAME_UNKNOWN;
 	return code;
 }
 
@@ -201,10 +216,10 @@ static int read_line_end(struct reader *reader)
 static int read_branch(struct reader *reader)
 {
 	struct pgb_profile_branch branch;
-	int code = read_place(reader, '0', &reader->recent[0], &branch.from);
+	int code = read_place(reader, '0', 0, &branch.from);
 
 	if (code == 0)
-		code = read_place(reader, '0', &reader->recent[1], &branch.to);
+		code = read_place(reader, '0', 1, &branch.to);
 	if (code == 0)
 		code = read_count(reader, "a count of mispredictions", &branch.mispredicts);
 	if (code == 0)
@@ -228,7 +243,7 @@ static int read_branch(struct reader *reader)
 static int read_sample(struct reader *reader)
 {
 	struct pgb_profile_sample sample;
-	int code = read_place(reader, '0', &reader->recent[0], &sample.at);
+	int code = read_place(reader, '0', 0, &sample.at);
 
 	if (code == 0)
 		code = read_count(reader, "a count", &sample.count);
@@ -242,10 +257,10 @@ static int read_sample(struct reader *reader)
 static int read_memory(struct reader *reader)
 {
 	struct pgb_profile_memory memory;
-	int code = read_place(reader, '3', &reader->recent[0], &memory.at);
+	int code = read_place(reader, '3', 0, &memory.at);
 
 	if (code == 0)
-		code = read_place(reader, '3', &reader->recent[1], &memory.data);
+		code = read_place(reader, '3', 1, &memory.data);
 	if (code == 0)
 		code = read_count(reader, "a count", &memory.count);
 	if (code == 0)
@@ -324,8 +339,10 @@ static int read_lines(struct reader *reader)
 	int code = 0;
 
 	while (code == 0 && reader->at < reader->end) {
-		if (*reader->at >= '3' && *reader->at <= '5')
+		if (!memories && *reader->at >= '3' && *reader->at <= '5') {
 			memories = true;
+			memset(reader->recent, 0, sizeof(reader->recent));
+		}
 		if (*reader->at == '\n')
 			code = corrupt(reader, "a line (an empty one ends the profile for "
 					       "llvm-bolt)");

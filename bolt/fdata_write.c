@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
 
 #define BUFFER_BYTES  65536
@@ -13,6 +14,8 @@
 struct writer {
 	FILE *stream;
 	const struct pgb_profile *profile;
+	struct pgb_text prefix;
+	uint32_t prefix_name;
 	size_t used;
 	char buffer[BUFFER_BYTES];
 };
@@ -36,61 +39,100 @@ static void put_char(struct writer *writer, char c)
 	writer->used++;
 }
 
-/* base 10 or 16, lower case. */
-static void put_number(struct writer *writer, uint64_t value, unsigned int base)
+static void put_decimal(struct writer *writer, uint64_t value)
 {
 	char digits[NUMBER_DIGITS];
 	size_t at = sizeof(digits);
 
 	do {
-		digits[--at] = "0123456789abcdef"[value % base];
-		value /= base;
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
 	} while (value != 0);
 	memcpy(room(writer, sizeof(digits)), digits + at, sizeof(digits) - at);
 	writer->used += sizeof(digits) - at;
 }
 
-static void put_text(struct writer *writer, const char *text)
+static void put_hex(struct writer *writer, uint64_t value)
 {
-	for (; *text != '\0'; text++)
-		put_char(writer, *text);
+	unsigned int digits = value ? (67 - (unsigned int)__builtin_clzll(value)) / 4 : 1;
+	char *at = room(writer, digits);
+
+	for (unsigned int i = digits; i > 0; i--, value >>= 4)
+		at[i - 1] = "0123456789abcdef"[value & 15];
+	writer->used += digits;
 }
 
-static void put_escaped(struct writer *writer, const char *name)
+static void put_bytes(struct writer *writer, const char *bytes, size_t length)
 {
-	for (; *name != '\0'; name++) {
-		if (*name == ' ' || *name == '\\')
-			put_char(writer, '\\');
-		put_char(writer, *name);
+	if (length > sizeof(writer->buffer)) {
+		flush(writer);
+		fwrite(bytes, 1, length, writer->stream);
+		return;
 	}
+	memcpy(room(writer, length), bytes, length);
+	writer->used += length;
+}
+
+static void put_text(struct writer *writer, const char *text)
+{
+	put_bytes(writer, text, strlen(text));
+}
+
+/* "1 NAME ", escaped, of one function: most lines have it twice. */
+static const struct pgb_text *prefix_of(struct writer *writer, uint32_t name, char kind)
+{
+	struct pgb_text *prefix = &writer->prefix;
+	const char *at;
+
+	if (prefix->length > 0 && writer->prefix_name == name && prefix->data[0] == kind)
+		return prefix;
+	writer->prefix_name = name;
+	prefix->length = 0;
+	pgb_text_add_bytes(prefix, (const char[]){kind, ' '}, 2);
+	for (at = pgb_profile_name(writer->profile, name); *at != '\0';) {
+		size_t plain = strcspn(at, " \\");
+
+		pgb_text_add_bytes(prefix, at, plain);
+		at += plain;
+		if (*at != '\0')
+			pgb_text_add_bytes(prefix, (const char[]){'\\', *at++}, 2);
+	}
+	pgb_text_add(prefix, " ");
+	return prefix;
 }
 
 /* `kind` is that of a place outside; a symbol's is one more. */
 static void put_place(struct writer *writer, const struct pgb_place *place, char kind)
 {
-	put_char(writer, place->name == PGB_NAME_UNKNOWN ? kind : (char)(kind + 1));
-	put_char(writer, ' ');
-	if (place->name == PGB_NAME_UNKNOWN)
-		put_text(writer, "[unknown]");
-	else
-		put_escaped(writer, pgb_profile_name(writer->profile, place->name));
-	put_char(writer, ' ');
-	put_number(writer, place->offset, 16);
+	const struct pgb_text *prefix;
+
+	if (place->name == PGB_NAME_UNKNOWN) {
+		put_char(writer, kind);
+		put_text(writer, " [unknown] ");
+	} else {
+		prefix = prefix_of(writer, place->name, (char)(kind + 1));
+		put_bytes(writer, prefix->data, prefix->length);
+	}
+	put_hex(writer, place->offset);
 	put_char(writer, ' ');
 }
 
 static void put_branches(struct writer *writer, struct pgb_profile *profile)
 {
-	size_t count;
-	const struct pgb_profile_branch *lines = pgb_profile_branches(profile, &count);
+	size_t functions = pgb_profile_branch_functions(profile), count;
 
-	for (size_t i = 0; i < count; i++) {
-		put_place(writer, &lines[i].from, '0');
-		put_place(writer, &lines[i].to, '0');
-		put_number(writer, lines[i].mispredicts, 10);
-		put_char(writer, ' ');
-		put_number(writer, lines[i].count, 10);
-		put_char(writer, '\n');
+	for (size_t f = 0; f < functions; f++) {
+		const struct pgb_profile_branch *lines =
+			pgb_profile_function_branches(profile, f, &count);
+
+		for (size_t i = 0; i < count; i++) {
+			put_place(writer, &lines[i].from, '0');
+			put_place(writer, &lines[i].to, '0');
+			put_decimal(writer, lines[i].mispredicts);
+			put_char(writer, ' ');
+			put_decimal(writer, lines[i].count);
+			put_char(writer, '\n');
+		}
 	}
 }
 
@@ -101,7 +143,7 @@ static void put_samples(struct writer *writer, struct pgb_profile *profile)
 
 	for (size_t i = 0; i < count; i++) {
 		put_place(writer, &lines[i].at, '0');
-		put_number(writer, lines[i].count, 10);
+		put_decimal(writer, lines[i].count);
 		put_char(writer, '\n');
 	}
 }
@@ -114,7 +156,7 @@ static void put_memories(struct writer *writer, struct pgb_profile *profile)
 	for (size_t i = 0; i < count; i++) {
 		put_place(writer, &lines[i].at, '3');
 		put_place(writer, &lines[i].data, '3');
-		put_number(writer, lines[i].count, 10);
+		put_decimal(writer, lines[i].count);
 		put_char(writer, '\n');
 	}
 }
@@ -144,18 +186,15 @@ void pgb_fdata_write(FILE *stream, struct pgb_profile *profile)
 		put_branches(&writer, profile);
 	put_memories(&writer, profile);
 	flush(&writer);
+	pgb_text_release(&writer.prefix);
 }
 
 int pgb_fdata_write_file(const char *path, struct pgb_profile *profile, struct pgb_error *error)
 {
 	struct pgb_out_file out;
-	size_t branches, samples, memories;
 	int code;
 
-	pgb_profile_branches(profile, &branches);
-	pgb_profile_samples(profile, &samples);
-	pgb_profile_memories(profile, &memories);
-	if (branches == 0 && samples == 0 && memories == 0)
+	if (pgb_profile_is_empty(profile))
 		return pgb_fail(error, PGB_E_EMPTY, "%s: not written: the profile is empty", path);
 	code = pgb_out_open(&out, path, error);
 	if (code != 0)

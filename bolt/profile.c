@@ -19,7 +19,7 @@ struct pgb_profile *pgb_profile_new(void)
 		       ((struct pgb_profile_string){.bytes = NAME_UNKNOWN_TEXT,
 						    .length = sizeof(NAME_UNKNOWN_TEXT) - 1}));
 	profile->name_slot_count = 1024;
-	profile->name_slots = pgb_calloc(profile->name_slot_count, sizeof(uint32_t));
+	profile->name_slots = pgb_calloc(profile->name_slot_count, sizeof(*profile->name_slots));
 	return profile;
 }
 
@@ -38,6 +38,7 @@ void pgb_profile_free(struct pgb_profile *profile)
 	pgb_profile_table_release(&profile->branches);
 	pgb_profile_table_release(&profile->samples);
 	pgb_profile_table_release(&profile->memories);
+	pgb_array_release(&profile->branches_out);
 	pgb_array_release(&profile->samples_out);
 	pgb_array_release(&profile->memories_out);
 	free(profile);
@@ -79,14 +80,15 @@ static const char *arena_copy(struct pgb_profile *profile, const char *bytes, si
 static void grow_name_slots(struct pgb_profile *profile)
 {
 	size_t count = profile->name_slot_count * 2;
-	uint32_t *slots = pgb_calloc(count, sizeof(*slots));
+	struct pgb_profile_slot *slots = pgb_calloc(count, sizeof(*slots));
 
 	for (size_t i = 1; i < profile->names.count; i++) {
 		size_t at = profile->names.items[i].hash & (count - 1);
 
-		while (slots[at] != 0)
+		while (slots[at].name != 0)
 			at = (at + 1) & (count - 1);
-		slots[at] = (uint32_t)i + 1;
+		slots[at].hash = profile->names.items[i].hash;
+		slots[at].name = (uint32_t)i;
 	}
 	free(profile->name_slots);
 	profile->name_slots = slots;
@@ -99,20 +101,23 @@ uint32_t pgb_profile_intern(struct pgb_profile *profile, const char *name, size_
 	size_t at = hash & (profile->name_slot_count - 1);
 	struct pgb_profile_string string;
 
-	for (; profile->name_slots[at] != 0; at = (at + 1) & (profile->name_slot_count - 1)) {
-		uint32_t id = profile->name_slots[at] - 1;
-		const struct pgb_profile_string *known = &profile->names.items[id];
+	for (; profile->name_slots[at].name != 0; at = (at + 1) & (profile->name_slot_count - 1)) {
+		const struct pgb_profile_slot *slot = &profile->name_slots[at];
+		const struct pgb_profile_string *known;
 
-		if (known->hash == hash && known->length == length &&
-		    memcmp(known->bytes, name, length) == 0)
-			return id;
+		if (slot->hash != hash)
+			continue;
+		known = &profile->names.items[slot->name];
+		if (known->length == length && memcmp(known->bytes, name, length) == 0)
+			return slot->name;
 	}
 	pgb_assert(length < UINT32_MAX && profile->names.count < UINT32_MAX - 1);
 	string.bytes = arena_copy(profile, name, length);
 	string.length = (uint32_t)length;
 	string.hash = hash;
 	pgb_array_push(&profile->names, string);
-	profile->name_slots[at] = (uint32_t)profile->names.count;
+	profile->name_slots[at].hash = hash;
+	profile->name_slots[at].name = (uint32_t)profile->names.count - 1;
 	if (profile->names.count * 2 > profile->name_slot_count)
 		grow_name_slots(profile);
 	return (uint32_t)profile->names.count - 1;
@@ -138,8 +143,12 @@ static void fix_kind(struct pgb_profile *profile, enum pgb_profile_kind kind)
 
 void pgb_profile_add_branch(struct pgb_profile *profile, const struct pgb_profile_branch *branch)
 {
+	/* From outside: it belongs to the function it enters. */
+	uint32_t owner =
+		branch->from.name != PGB_NAME_UNKNOWN ? branch->from.name : branch->to.name;
+
 	fix_kind(profile, PGB_PROFILE_BRANCHES);
-	pgb_profile_table_add(&profile->branches, branch);
+	pgb_profile_table_add(&profile->branches, owner, branch);
 	add_total(profile, branch->count);
 }
 
@@ -148,7 +157,7 @@ void pgb_profile_add_sample(struct pgb_profile *profile, const struct pgb_profil
 	struct pgb_profile_branch line = {.from = sample->at, .count = sample->count};
 
 	fix_kind(profile, PGB_PROFILE_SAMPLES);
-	pgb_profile_table_add(&profile->samples, &line);
+	pgb_profile_table_add(&profile->samples, line.from.name, &line);
 	add_total(profile, sample->count);
 }
 
@@ -157,7 +166,7 @@ void pgb_profile_add_memory(struct pgb_profile *profile, const struct pgb_profil
 	struct pgb_profile_branch line = {
 		.from = memory->at, .to = memory->data, .count = memory->count};
 
-	pgb_profile_table_add(&profile->memories, &line);
+	pgb_profile_table_add(&profile->memories, line.from.name, &line);
 	add_total(profile, memory->count);
 }
 
@@ -222,45 +231,78 @@ const char *pgb_profile_event(const struct pgb_profile *profile, size_t index)
 	return profile->events.items[index];
 }
 
-const struct pgb_profile_branch *pgb_profile_branches(struct pgb_profile *profile, size_t *count)
+size_t pgb_profile_branch_functions(struct pgb_profile *profile)
 {
 	pgb_profile_table_sort(&profile->branches, profile);
-	*count = profile->branches.lines.count;
-	return profile->branches.lines.items;
+	return profile->branches.order.count;
+}
+
+const struct pgb_profile_branch *pgb_profile_function_branches(struct pgb_profile *profile,
+							       size_t index, size_t *count)
+{
+	const struct pgb_profile_table *table = &profile->branches;
+	const struct pgb_profile_lines *lines;
+
+	pgb_profile_table_sort(&profile->branches, profile);
+	pgb_assert(index < table->order.count);
+	lines = &table->functions.items[table->order.items[index]];
+	*count = lines->count;
+	return lines->items;
+}
+
+#define FOR_EACH_LINE(table, line)                                                                 \
+	for (size_t f = 0; f < (table)->order.count; f++)                                          \
+		for (const struct pgb_profile_lines *lines =                                       \
+			     &(table)->functions.items[(table)->order.items[f]];                   \
+		     lines != NULL; lines = NULL)                                                  \
+			for (const struct pgb_profile_branch *line = lines->items;                 \
+			     line < lines->items + lines->count; line++)
+
+const struct pgb_profile_branch *pgb_profile_branches(struct pgb_profile *profile, size_t *count)
+{
+	struct pgb_profile_table *table = &profile->branches;
+
+	pgb_profile_table_sort(table, profile);
+	profile->branches_out.count = 0;
+	pgb_array_reserve(&profile->branches_out, table->line_count);
+	FOR_EACH_LINE(table, line)
+	pgb_array_push(&profile->branches_out, *line);
+	*count = profile->branches_out.count;
+	return profile->branches_out.items;
 }
 
 const struct pgb_profile_sample *pgb_profile_samples(struct pgb_profile *profile, size_t *count)
 {
-	const struct pgb_profile_table *table = &profile->samples;
+	struct pgb_profile_table *table = &profile->samples;
 
-	pgb_profile_table_sort(&profile->samples, profile);
+	pgb_profile_table_sort(table, profile);
 	profile->samples_out.count = 0;
-	pgb_array_reserve(&profile->samples_out, table->lines.count);
-	for (size_t i = 0; i < table->lines.count; i++) {
-		const struct pgb_profile_branch *line = &table->lines.items[i];
-
-		pgb_array_push(&profile->samples_out,
-			       ((struct pgb_profile_sample){line->from, line->count}));
-	}
+	pgb_array_reserve(&profile->samples_out, table->line_count);
+	FOR_EACH_LINE(table, line)
+	pgb_array_push(&profile->samples_out,
+		       ((struct pgb_profile_sample){line->from, line->count}));
 	*count = profile->samples_out.count;
 	return profile->samples_out.items;
 }
 
 const struct pgb_profile_memory *pgb_profile_memories(struct pgb_profile *profile, size_t *count)
 {
-	const struct pgb_profile_table *table = &profile->memories;
+	struct pgb_profile_table *table = &profile->memories;
 
-	pgb_profile_table_sort(&profile->memories, profile);
+	pgb_profile_table_sort(table, profile);
 	profile->memories_out.count = 0;
-	pgb_array_reserve(&profile->memories_out, table->lines.count);
-	for (size_t i = 0; i < table->lines.count; i++) {
-		const struct pgb_profile_branch *line = &table->lines.items[i];
-
-		pgb_array_push(&profile->memories_out,
-			       ((struct pgb_profile_memory){line->from, line->to, line->count}));
-	}
+	pgb_array_reserve(&profile->memories_out, table->line_count);
+	FOR_EACH_LINE(table, line)
+	pgb_array_push(&profile->memories_out,
+		       ((struct pgb_profile_memory){line->from, line->to, line->count}));
 	*count = profile->memories_out.count;
 	return profile->memories_out.items;
+}
+
+bool pgb_profile_is_empty(const struct pgb_profile *profile)
+{
+	return profile->branches.functions.count == 0 && profile->samples.functions.count == 0 &&
+	       profile->memories.functions.count == 0;
 }
 
 static size_t mark(bool *seen, uint32_t name)
@@ -276,12 +318,15 @@ size_t pgb_profile_function_count(struct pgb_profile *profile)
 	bool *seen = pgb_calloc(profile->names.count, sizeof(*seen));
 	size_t count = 0;
 
-	for (size_t i = 0; i < profile->branches.lines.count; i++) {
-		count += mark(seen, profile->branches.lines.items[i].from.name);
-		count += mark(seen, profile->branches.lines.items[i].to.name);
+	pgb_profile_table_sort(&profile->branches, profile);
+	pgb_profile_table_sort(&profile->samples, profile);
+	FOR_EACH_LINE(&profile->branches, line)
+	{
+		count += mark(seen, line->from.name);
+		count += mark(seen, line->to.name);
 	}
-	for (size_t i = 0; i < profile->samples.lines.count; i++)
-		count += mark(seen, profile->samples.lines.items[i].from.name);
+	FOR_EACH_LINE(&profile->samples, line)
+	count += mark(seen, line->from.name);
 	free(seen);
 	return count;
 }

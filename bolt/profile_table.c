@@ -1,99 +1,169 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Distinct profile lines: an array, and a hash index into it that is rebuilt after a sort.
+ * Profile lines, function by function. Files come in order, so a function's lines are kept as a
+ * sorted head and a tail of what was added since; the tail is merged in when it has grown. That
+ * touches memory in sequence, which a hash table over all lines does not.
  */
 #include <string.h>
 
 #include "bolt/profile_private.h"
 #include "pgobolt/base/alloc.h"
-#include "pgobolt/base/hash.h"
 
-#define COUNT_MAX ((uint64_t)INT64_MAX)
+#define COUNT_MAX	 ((uint64_t)INT64_MAX)
+#define TAIL_LINES_LEAST 64
 
 static uint64_t saturating_add(uint64_t a, uint64_t b)
 {
 	return b > COUNT_MAX || a > COUNT_MAX - b ? COUNT_MAX : a + b;
 }
 
-static uint64_t hash_line(const struct pgb_profile_branch *line)
+static int compare_u64(uint64_t a, uint64_t b)
 {
-	uint64_t names = (uint64_t)line->from.name << 32 | line->to.name;
-
-	return pgb_hash_u64(pgb_hash_u64(names) ^ line->from.offset * 0x9e3779b97f4a7c15u ^
-			    (line->to.offset << 32 | line->to.offset >> 32));
+	return (a > b) - (a < b);
 }
 
-static bool same_key(const struct pgb_profile_branch *a, const struct pgb_profile_branch *b)
+/* Within one function; `rank` may be NULL: names by their numbers. */
+static inline int compare_lines(const struct pgb_profile_branch *a,
+				const struct pgb_profile_branch *b, const uint32_t *rank)
 {
-	return a->from.offset == b->from.offset && a->to.offset == b->to.offset &&
-	       a->from.name == b->from.name && a->to.name == b->to.name;
+	bool entry_a = a->from.name == PGB_NAME_UNKNOWN, entry_b = b->from.name == PGB_NAME_UNKNOWN;
+
+	if (entry_a != entry_b)
+		return entry_a ? 1 : -1;
+	if (a->from.offset != b->from.offset)
+		return a->from.offset < b->from.offset ? -1 : 1;
+	if (a->to.name != b->to.name)
+		return rank ? compare_u64(rank[a->to.name], rank[b->to.name])
+			    : compare_u64(a->to.name, b->to.name);
+	return compare_u64(a->to.offset, b->to.offset);
 }
 
-/* Fill the slots anew; the lines are distinct. */
-static void index_lines(struct pgb_profile_table *table, size_t slot_count)
+static int compare_for_qsort(const void *a, const void *b, void *rank)
 {
-	free(table->slots);
-	table->slots = pgb_calloc(slot_count, sizeof(*table->slots));
-	table->slot_count = slot_count;
-	for (size_t i = 0; i < table->lines.count; i++) {
-		uint64_t hash = hash_line(&table->lines.items[i]);
-		size_t at = hash & (slot_count - 1);
+	return compare_lines(a, b, rank);
+}
 
-		while (table->slots[at] != 0)
-			at = (at + 1) & (slot_count - 1);
-		table->slots[at] = (hash & ~(uint64_t)UINT32_MAX) | (i + 1);
+/* Lines come nearly in order: insertion, until it moves too much. */
+static void sort_lines(struct pgb_profile_branch *lines, size_t count, const uint32_t *rank)
+{
+	size_t moves = 0;
+
+	for (size_t i = 1; i < count; i++) {
+		struct pgb_profile_branch line = lines[i];
+		size_t at = i;
+
+		for (; at > 0 && compare_lines(&lines[at - 1], &line, rank) > 0; at--)
+			lines[at] = lines[at - 1];
+		lines[at] = line;
+		moves += i - at;
+		if (moves > 8 * count) {
+			qsort_r(lines, count, sizeof(*lines), compare_for_qsort, (void *)rank);
+			return;
+		}
 	}
-	table->indexed = true;
 }
 
-void pgb_profile_table_add(struct pgb_profile_table *table, const struct pgb_profile_branch *line)
+static void add_counts(struct pgb_profile_branch *to, const struct pgb_profile_branch *from)
 {
-	uint64_t hash = hash_line(line);
-	struct pgb_profile_branch *known;
-	size_t at, mask;
+	to->count = saturating_add(to->count, from->count);
+	to->mispredicts = saturating_add(to->mispredicts, from->mispredicts);
+}
 
-	if (!table->indexed || table->lines.count * 2 >= table->slot_count) {
-		size_t slot_count = table->slot_count ? table->slot_count : 1024;
+/* Sort the tail and merge it into the head; equal lines become one. */
+static void merge_tail(struct pgb_profile_table *table, struct pgb_profile_lines *lines)
+{
+	struct pgb_profile_branch *head, *items = lines->items;
+	size_t at_head = 0, at_tail = lines->sorted, out = 0;
 
-		while (table->lines.count * 2 >= slot_count)
-			slot_count *= 2;
-		index_lines(table, slot_count);
+	if (lines->sorted == lines->count)
+		return;
+	sort_lines(items + lines->sorted, lines->count - lines->sorted, NULL);
+	pgb_array_reserve(&table->scratch, lines->sorted);
+	head = table->scratch.items;
+	if (lines->sorted > 0)
+		memcpy(head, items, lines->sorted * sizeof(*items));
+	/* What is written never overtakes the tail: out <= at_head + at_tail - sorted. */
+	while (at_head < lines->sorted || at_tail < lines->count) {
+		bool from_head = at_tail == lines->count ||
+				 (at_head < lines->sorted &&
+				  compare_lines(&head[at_head], &items[at_tail], NULL) <= 0);
+		struct pgb_profile_branch next = from_head ? head[at_head] : items[at_tail];
+
+		at_head += from_head;
+		at_tail += !from_head;
+		if (out > 0 && compare_lines(&items[out - 1], &next, NULL) == 0)
+			add_counts(&items[out - 1], &next);
+		else
+			items[out++] = next;
 	}
-	mask = table->slot_count - 1;
-	for (at = hash & mask; table->slots[at] != 0; at = (at + 1) & mask) {
-		if ((table->slots[at] ^ hash) >> 32 != 0)
-			continue;
-		known = &table->lines.items[(uint32_t)table->slots[at] - 1];
-		if (!same_key(known, line))
-			continue;
-		known->count = saturating_add(known->count, line->count);
-		known->mispredicts = saturating_add(known->mispredicts, line->mispredicts);
+	lines->count = (uint32_t)out;
+	lines->sorted = lines->count;
+}
+
+static struct pgb_profile_lines *lines_of(struct pgb_profile_table *table, uint32_t owner)
+{
+	if (owner >= table->functions.count) {
+		size_t count = table->functions.count;
+
+		pgb_array_reserve(&table->functions, (size_t)owner + 1);
+		memset(table->functions.items + count, 0,
+		       (table->functions.capacity - count) * sizeof(table->functions.items[0]));
+		table->functions.count = table->functions.capacity;
+	}
+	return &table->functions.items[owner];
+}
+
+static void append(struct pgb_profile_lines *lines, const struct pgb_profile_branch *line)
+{
+	if (lines->count == lines->capacity) {
+		pgb_assert(lines->capacity <= UINT32_MAX / 2);
+		lines->capacity = lines->capacity ? lines->capacity * 2 : 4;
+		lines->items =
+			pgb_realloc_array(lines->items, lines->capacity, sizeof(*lines->items));
+	}
+	lines->items[lines->count++] = *line;
+}
+
+void pgb_profile_table_add(struct pgb_profile_table *table, uint32_t owner,
+			   const struct pgb_profile_branch *line)
+{
+	struct pgb_profile_lines *lines;
+	struct pgb_profile_branch *last;
+	int order;
+
+	/* Done with a function for now? */
+	if (owner != table->recent) {
+		lines = lines_of(table, table->recent);
+		if ((lines->count - lines->sorted) * 4 > lines->sorted + TAIL_LINES_LEAST)
+			merge_tail(table, lines);
+		table->recent = owner;
+	}
+	lines = lines_of(table, owner);
+	last = lines->count ? &lines->items[lines->count - 1] : NULL;
+	order = last ? compare_lines(last, line, NULL) : -1;
+	table->ranked = false;
+	if (order == 0) {
+		add_counts(last, line);
 		return;
 	}
-	pgb_assert(table->lines.count < UINT32_MAX - 1);
-	pgb_array_push(&table->lines, *line);
-	known = &table->lines.items[table->lines.count - 1];
-	known->count = saturating_add(0, line->count);
-	known->mispredicts = saturating_add(0, line->mispredicts);
-	table->slots[at] = (hash & ~(uint64_t)UINT32_MAX) | table->lines.count;
-	table->sorted = false;
+	append(lines, line);
+	last = &lines->items[lines->count - 1];
+	last->count = saturating_add(0, line->count);
+	last->mispredicts = saturating_add(0, line->mispredicts);
+	if (lines->sorted == lines->count - 1 && order < 0)
+		lines->sorted = lines->count;
+	else if (lines->count - lines->sorted > lines->sorted + TAIL_LINES_LEAST)
+		merge_tail(table, lines);
 }
 
 void pgb_profile_table_release(struct pgb_profile_table *table)
 {
-	pgb_array_release(&table->lines);
-	free(table->slots);
+	for (size_t i = 0; i < table->functions.count; i++)
+		free(table->functions.items[i].items);
+	pgb_array_release(&table->functions);
+	pgb_array_release(&table->scratch);
+	pgb_array_release(&table->order);
 	*table = (struct pgb_profile_table){0};
-}
-
-struct order {
-	const struct pgb_profile *profile;
-	const uint32_t *rank; /* of each name */
-};
-
-static int compare_u64(uint64_t a, uint64_t b)
-{
-	return (a > b) - (a < b);
 }
 
 static int compare_names(const void *a, const void *b, void *context)
@@ -107,8 +177,9 @@ static int compare_names(const void *a, const void *b, void *context)
 	return order ? order : compare_u64(x->length, y->length);
 }
 
-/* rank[name]: the name's place in byte order; outside comes first. Owned by the caller. */
-static uint32_t *rank_names(const struct pgb_profile *profile)
+/* Names in byte order; outside comes first. rank[name] is a name's place. Both are the caller's. */
+static void rank_names(const struct pgb_profile *profile, uint32_t **sorted_out,
+		       uint32_t **rank_out)
 {
 	size_t count = profile->names.count;
 	uint32_t *sorted = pgb_calloc(count, sizeof(*sorted));
@@ -119,73 +190,38 @@ static uint32_t *rank_names(const struct pgb_profile *profile)
 	qsort_r(sorted + 1, count - 1, sizeof(*sorted), compare_names, (void *)profile);
 	for (size_t i = 0; i < count; i++)
 		rank[sorted[i]] = (uint32_t)i;
-	free(sorted);
-	return rank;
+	*sorted_out = sorted;
+	*rank_out = rank;
 }
 
-/* A line belongs to the function it leaves; one from outside to the function it enters. */
-static uint32_t owner(const struct pgb_profile_branch *line)
-{
-	return line->from.name != PGB_NAME_UNKNOWN ? line->from.name : line->to.name;
-}
-
-/* Within one function. */
-static int compare_lines(const void *a, const void *b, void *context)
-{
-	const struct pgb_profile_branch *x = a, *y = b;
-	const struct order *order = context;
-	int difference =
-		compare_u64(x->from.name == PGB_NAME_UNKNOWN, y->from.name == PGB_NAME_UNKNOWN);
-
-	if (difference == 0)
-		difference = compare_u64(x->from.offset, y->from.offset);
-	if (difference == 0)
-		difference = compare_u64(order->rank[x->to.name], order->rank[y->to.name]);
-	return difference ? difference : compare_u64(x->to.offset, y->to.offset);
-}
-
-static void sort_function(struct pgb_profile_branch *lines, size_t count, struct order *order)
-{
-	/* Files that perf2bolt or we wrote come in order already. */
-	for (size_t i = 1; i < count; i++) {
-		if (compare_lines(&lines[i - 1], &lines[i], order) > 0) {
-			qsort_r(lines, count, sizeof(*lines), compare_lines, order);
-			return;
-		}
-	}
-}
-
+/*
+ * From here until the next add, names decide the order within a function, not their numbers: the
+ * whole of it counts as tail then.
+ */
 void pgb_profile_table_sort(struct pgb_profile_table *table, const struct pgb_profile *profile)
 {
-	size_t names = profile->names.count, count = table->lines.count;
-	struct pgb_profile_branch *sorted;
-	struct order order = {.profile = profile};
-	uint32_t *rank;
-	size_t *first;
+	uint32_t *sorted, *rank;
 
-	if (table->sorted || count == 0)
+	if (table->ranked)
 		return;
-	rank = rank_names(profile);
-	order.rank = rank;
-	first = pgb_calloc(names + 1, sizeof(*first));
-	for (size_t i = 0; i < count; i++)
-		first[rank[owner(&table->lines.items[i])] + 1]++;
-	for (size_t i = 0; i < names; i++)
-		first[i + 1] += first[i];
-	sorted = pgb_calloc(count, sizeof(*sorted));
-	for (size_t i = 0; i < count; i++)
-		sorted[first[rank[owner(&table->lines.items[i])]]++] = table->lines.items[i];
-	/* first[i] is now where function i ends. */
-	for (size_t i = 0; i < names; i++) {
-		size_t start = i ? first[i - 1] : 0;
+	rank_names(profile, &sorted, &rank);
+	table->order.count = 0;
+	table->line_count = 0;
+	for (size_t i = 0; i < profile->names.count; i++) {
+		struct pgb_profile_lines *lines;
 
-		sort_function(sorted + start, first[i] - start, &order);
+		if (sorted[i] >= table->functions.count)
+			continue;
+		lines = &table->functions.items[sorted[i]];
+		if (lines->count == 0)
+			continue;
+		merge_tail(table, lines);
+		sort_lines(lines->items, lines->count, rank);
+		lines->sorted = 0;
+		table->line_count += lines->count;
+		pgb_array_push(&table->order, sorted[i]);
 	}
-	free(table->lines.items);
-	table->lines.items = sorted;
-	table->lines.capacity = count;
-	free(first);
+	free(sorted);
 	free(rank);
-	table->sorted = true;
-	table->indexed = false;
+	table->ranked = true;
 }

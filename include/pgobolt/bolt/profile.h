@@ -77,6 +77,15 @@ const char *pgb_profile_event(const struct pgb_profile *profile, size_t index);
 const struct pgb_profile_branch *pgb_profile_branches(struct pgb_profile *profile, size_t *count);
 const struct pgb_profile_sample *pgb_profile_samples(struct pgb_profile *profile, size_t *count);
 const struct pgb_profile_memory *pgb_profile_memories(struct pgb_profile *profile, size_t *count);
+/*
+ * The same, function by function and without a copy: those with lines of their own, and those
+ * entered from outside only.
+ */
+size_t pgb_profile_branch_functions(struct pgb_profile *profile);
+const struct pgb_profile_branch *pgb_profile_function_branches(struct pgb_profile *profile,
+							       size_t index, size_t *count);
+/* Not a single line. */
+bool pgb_profile_is_empty(const struct pgb_profile *profile);
 /* Distinct function names that have counts; sum of all counts. */
 size_t pgb_profile_function_count(struct pgb_profile *profile);
 uint64_t pgb_profile_total(const struct pgb_profile *profile);
