@@ -69,7 +69,8 @@ static void see_ip(void *context, const struct pgb_record *record, uint64_t addr
 	size_t slot = seen->tids[0] != 0 && seen->tids[0] != (pid_t)record->tid;
 
 	assert_true(address != 0);
-	assert_int_equal(record->pid, seen->pid);
+	if ((pid_t)record->pid != seen->pid)
+		return; /* a child, as the leak checker has one */
 	seen->tids[slot] = (pid_t)record->tid;
 	seen->samples++;
 }
