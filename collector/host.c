@@ -221,14 +221,14 @@ static bool has_perfmon(const struct pgb_host *host)
 	char *users = read_text(host, "/proc/self/uid_map", TEXT_BYTES_MAX);
 	char *effective = cpuinfo_value(status, "CapEff");
 	uint64_t capabilities = effective ? strtoull(effective, NULL, 16) : 0;
-	unsigned long long inside = 0, outside = 0, count = UINT32_MAX;
+	unsigned long long count = UINT32_MAX;
 
-	if (users)
-		sscanf(users, "%llu %llu %llu", &inside, &outside, &count);
+	if (users) /* first id inside, first id outside, number of ids */
+		sscanf(users, "%*u %*u %llu", &count);
 	free(status);
 	free(users);
 	free(effective);
-	if (inside != 0 || outside != 0 || count != UINT32_MAX)
+	if (count != UINT32_MAX) /* only the initial namespace has all of them */
 		return false;
 	return capabilities >> CAPABILITY_SYS_ADMIN & 1 || capabilities >> CAPABILITY_PERFMON & 1;
 }

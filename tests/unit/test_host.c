@@ -137,18 +137,30 @@ static void single_files(void **state)
 /* Capabilities count in the initial user namespace only. */
 static void root_of_a_namespace_has_no_perfmon(void **state)
 {
-	char *root = fake_root_new(FAKE_SKYLAKE);
-	struct pgb_error error = {0};
-	struct pgb_host host;
+	static const struct {
+		const char *uid_map;
+		bool perfmon;
+	} rows[] = {
+		{"         0          0 4294967295", true},
+		{"         0       1000          1", false},
+		{"         0          0      65536", false},
+		{"      1000       1000          1", false},
+	};
 
 	(void)state;
-	fake_root_write(root, "/proc/self/status", "CapEff:\t000001ffffffffff");
-	fake_root_write(root, "/proc/self/uid_map", "         0       1000          1");
-	assert_int_equal(pgb_host_init(&host, root, &error), 0);
-	assert_false(host.has_perfmon);
-	pgb_host_release(&host);
-	fake_root_remove(root);
-	free(root);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *root = fake_root_new(FAKE_SKYLAKE);
+		struct pgb_error error = {0};
+		struct pgb_host host;
+
+		fake_root_write(root, "/proc/self/status", "CapEff:\t000001ffffffffff");
+		fake_root_write(root, "/proc/self/uid_map", rows[i].uid_map);
+		assert_int_equal(pgb_host_init(&host, root, &error), 0);
+		assert_int_equal(host.has_perfmon, rows[i].perfmon);
+		pgb_host_release(&host);
+		fake_root_remove(root);
+		free(root);
+	}
 }
 
 static void bare_metal_of_a_cloud_is_not_virtual(void **state)

@@ -137,6 +137,12 @@ static const struct stack_row {
 	 "50>60P 10>20..50P",
 	 NULL,
 	 {.samples = 1, .branches = 6, .kernel = 4}},
+	/* of the older interrupt only the entry is there */
+	{__LINE__,
+	 {{0x30, 0x40, P}, {K, 0x24, P}, {0x24, K, P}, {0x2, K, P}, {0x10, 0x1, P}},
+	 "30>40P 10>1..30P",
+	 NULL,
+	 {.samples = 1, .branches = 5, .kernel = 3}},
 	/* the kernel went on elsewhere: a signal handler at 0x800 */
 	{__LINE__,
 	 {{0x830, 0x40, P}, {K, 0x800, P}, {0x24, K, P}, {0x10, 0x20, P}},
