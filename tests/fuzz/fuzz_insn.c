@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Both decoders on any bytes: lengths stay inside, targets belong to direct transfers alone. */
+/* The decoders on any bytes: lengths stay inside, targets belong to direct transfers alone. */
 #include "pgobolt/base/assert.h"
 #include "pgobolt/collector/insn.h"
+#include "pgobolt/collector/insn_x86_64.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
 
@@ -37,8 +38,22 @@ static void walk(enum pgb_insn_set set, const uint8_t *bytes, size_t size_bytes)
 	}
 }
 
+/* What the quick decoder takes on itself, it says as the full one does. */
+static void compare(const uint8_t *bytes, size_t size_bytes)
+{
+	struct pgb_insn quick = {.kind = PGB_INSN_KINDS}, full = quick;
+	int code = pgb_insn_x86_64_decode(bytes, size_bytes, 0x400000, &quick);
+
+	pgb_assert(code == pgb_insn_x86_64_decode_full(bytes, size_bytes, 0x400000, &full));
+	pgb_assert(quick.kind == full.kind && quick.length_bytes == full.length_bytes);
+	pgb_assert(quick.nop == full.nop && quick.repeated == full.repeated);
+	pgb_assert(quick.target == full.target);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
+	for (size_t at = 0; at < size_bytes; at++)
+		compare(bytes + at, size_bytes - at);
 	walk(PGB_INSN_X86_64, bytes, size_bytes);
 	walk(PGB_INSN_AARCH64, bytes, size_bytes);
 	return 0;

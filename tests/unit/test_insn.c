@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 
 #include "pgobolt/collector/insn.h"
+#include "pgobolt/collector/insn_x86_64.h"
 
 #define ADDRESS UINT64_C(0x401000)
 #define NONE	UINT64_MAX
@@ -191,6 +193,45 @@ static void rejects_what_is_no_x86_64(void **state)
 		check_bad_row(PGB_INSN_X86_64, &rows[i]);
 }
 
+static bool decoders_agree(const uint8_t *bytes, size_t size)
+{
+	struct pgb_insn quick = {.kind = PGB_INSN_KINDS}, full = quick;
+	int code = pgb_insn_x86_64_decode(bytes, size, ADDRESS, &quick);
+
+	return code == pgb_insn_x86_64_decode_full(bytes, size, ADDRESS, &full) &&
+	       quick.kind == full.kind && quick.length_bytes == full.length_bytes &&
+	       quick.nop == full.nop && quick.repeated == full.repeated &&
+	       quick.target == full.target;
+}
+
+/* Every opcode of the first two maps with every ModRM byte, behind prefixes of each kind. */
+static void the_quick_decoder_agrees(void **state)
+{
+	static const char *const prefixes[] = {"",   "66", "2e",    "64",	"48",	 "40",
+					       "41", "44", "66 48", "66 66 2e", "3e 4f", "65 66 41",
+					       "f2", "f3", "f0",    "67",	"48 66"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		uint8_t bytes[32] = {0};
+		size_t start = bytes_of(prefixes[i], bytes);
+
+		memset(bytes + start, 0x5a, sizeof(bytes) - start);
+		for (unsigned int code = 0; code < 0x20000; code++) {
+			size_t at = start;
+
+			if (code & 0x10000)
+				bytes[at++] = 0x0f;
+			bytes[at] = (uint8_t)(code >> 8);
+			bytes[at + 1] = (uint8_t)code;
+			bytes[at + 2] = (uint8_t)(code * 37); /* some SIB byte */
+			if (!decoders_agree(bytes, sizeof(bytes)) ||
+			    !decoders_agree(bytes, at + 1 + code % 5))
+				fail_msg("%s %x", prefixes[i], code);
+		}
+	}
+}
+
 static void decodes_aarch64(void **state)
 {
 	static const struct row rows[] = {
@@ -292,8 +333,11 @@ static void knows_the_machines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(decodes_x86_64),     cmocka_unit_test(rejects_what_is_no_x86_64),
-		cmocka_unit_test(decodes_aarch64),    cmocka_unit_test(rejects_what_is_no_aarch64),
+		cmocka_unit_test(decodes_x86_64),
+		cmocka_unit_test(rejects_what_is_no_x86_64),
+		cmocka_unit_test(the_quick_decoder_agrees),
+		cmocka_unit_test(decodes_aarch64),
+		cmocka_unit_test(rejects_what_is_no_aarch64),
 		cmocka_unit_test(knows_the_machines),
 	};
 
