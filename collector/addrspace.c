@@ -209,9 +209,11 @@ static struct mapping_list *own_list(struct process *process)
 	own = pgb_calloc(1, sizeof(*own));
 	own->references = 1;
 	if (shared) {
+		/* Room for one more that cuts another in two. */
 		pgb_array_reserve(&own->mappings, shared->mappings.count + 2);
-		memcpy(own->mappings.items, shared->mappings.items,
-		       shared->mappings.count * sizeof(*own->mappings.items));
+		if (shared->mappings.count > 0)
+			memcpy(own->mappings.items, shared->mappings.items,
+			       shared->mappings.count * sizeof(*own->mappings.items));
 		own->mappings.count = shared->mappings.count;
 		shared->references--;
 	}
@@ -245,7 +247,8 @@ static void splice(struct mapping_list *list, size_t at, size_t removed,
 
 	pgb_array_reserve(&list->mappings, list->mappings.count + count);
 	items = list->mappings.items;
-	memmove(items + at + count, items + at + removed, behind * sizeof(*items));
+	if (behind > 0)
+		memmove(items + at + count, items + at + removed, behind * sizeof(*items));
 	if (count > 0)
 		memcpy(items + at, others, count * sizeof(*items));
 	list->mappings.count = at + count + behind;

@@ -8,10 +8,9 @@
 #include "pgobolt/collector/preagg.h"
 
 static const char *const edge_kinds[PGB_EDGE_KINDS] = {
-	[PGB_EDGE_TRACE] = "branch and range",
-	[PGB_EDGE_BRANCH] = "branch",
-	[PGB_EDGE_NOT_TAKEN] = "not taken",
-	[PGB_EDGE_IP] = "place",
+	[PGB_EDGE_TRACE] = "branch and range",	[PGB_EDGE_BRANCH] = "branch",
+	[PGB_EDGE_NOT_TAKEN] = "not taken",	[PGB_EDGE_IP] = "place",
+	[PGB_EDGE_RETURN] = "return and range", [PGB_EDGE_RANGE] = "range from outside",
 };
 
 static int hotter_edge(const void *a, const void *b)
@@ -157,7 +156,7 @@ int pgb_dump_preagg(const struct dump *dump, struct pgb_error *error)
 
 	if (code == 0)
 		code = pgb_preagg_read(pgb_cursor_of(map.bytes, map.size_bytes), dump->path, 1,
-				       edges, 0, error);
+				       NULL, edges, 0, error);
 	if (code == 0) {
 		pgb_dump_title(dump, "");
 		describe_edges(dump, edges, pgb_dump_document(dump));
