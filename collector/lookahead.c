@@ -154,6 +154,7 @@ static bool code_check(struct pgb_lookahead *look, struct look_code_page *page)
 	look->result->pages_read++;
 	page->checked = look->code->epoch;
 	if (memcmp(bytes, page->bytes, LOOK_PAGE) != 0) {
+		look->result->code_changed |= page->op_count > 0;
 		memcpy(page->bytes, bytes, LOOK_PAGE);
 		memset(page->op_at, 0, sizeof(page->op_at));
 		page->op_count = 0;

@@ -36,6 +36,10 @@ struct pgb_feed_ops {
 	int (*next)(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error);
 	/* Live feeds: sleep until there is something, 1; 0 at the time-out; < 0 all hung up. */
 	int (*wait)(struct pgb_feed *feed, int timeout_ms);
+	/* Live feeds; NULL: nothing to do. Start; stop; nothing more will come: yield the rest. */
+	int (*enable)(struct pgb_feed *feed, struct pgb_error *error);
+	void (*disable)(struct pgb_feed *feed);
+	void (*finish)(struct pgb_feed *feed);
 	void (*free)(struct pgb_feed *feed);
 };
 

@@ -14,6 +14,7 @@
 #ifndef PGOBOLT_COLLECTOR_LOOKAHEAD_H
 #define PGOBOLT_COLLECTOR_LOOKAHEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -67,6 +68,7 @@ struct pgb_lookahead_result {
 	uint64_t decisions; /* conditional outcomes and targets of indirect branches and returns */
 	uint64_t instructions;
 	uint64_t pages_read;
+	bool code_changed; /* a page of code was not what it had been when it was decoded */
 };
 
 struct pgb_lookahead;

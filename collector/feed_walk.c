@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgobolt/collector/feed_walk.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "collector/walk_tickets.h"
+#include "pgobolt/base/array.h"
+#include "pgobolt/base/hash.h"
+#include "pgobolt/base/text.h"
+#include "pgobolt/collector/file.h"
+#include "pgobolt/collector/proc_maps.h"
+
+enum {
+	PROCESSES = 4096, /* remembered; power of two. Older ones are learned again */
+	MAPS_BYTES = 64 * 1024 * 1024,
+	/* What a visit costs besides the time we see: waking us up and switching twice. */
+	VISIT_OVERHEAD_NS = 6000,
+	/* A process whose code is nowhere mapped is not asked again before this time. */
+	RESCAN_NS = 20 * 1000 * 1000,
+	/* Unused tickets are worth at most this much. */
+	BANK_MOST_NS = 2 * 1000 * 1000,
+};
+
+struct range {
+	uint64_t start, end;
+};
+
+struct process {
+	pid_t pid;
+	struct pgb_walk_identity identity;
+	uint64_t scanned_ns;
+	PGB_ARRAY(struct range) code; /* executable mappings, ascending */
+};
+
+struct feed_walk {
+	struct pgb_feed base;
+	const struct pgb_perf_sys *sys;
+	const struct pgb_log *log;
+	struct pgb_walker *walker;
+	struct walk_tickets *tickets;
+	struct process processes[PROCESSES];
+	double max_overhead;
+	double bank_ns;
+	uint64_t random;
+	/* what next() still has to hand out */
+	PGB_ARRAY(struct pgb_record) queue;
+	PGB_ARRAY(char *) strings;
+	size_t queue_at;
+	struct perf_branch_entry *stack; /* newest first, as the kernel has it */
+	struct pgb_feed_walk_stats stats;
+	PGB_ARRAY(pid_t) pids;
+	bool own_child, finished;
+};
+
+static uint64_t now_ns(struct feed_walk *walk)
+{
+	return walk->sys->clock_ns(walk->sys->context);
+}
+
+static uint64_t draw(struct feed_walk *walk)
+{
+	walk->random += 0x9e3779b97f4a7c15u;
+	return pgb_hash_u64(walk->random);
+}
+
+/* ---- records */
+
+static struct pgb_record *add_record(struct feed_walk *walk, uint32_t type, pid_t pid, pid_t tid)
+{
+	struct pgb_record record = {.type = type,
+				    .pid = (uint32_t)pid,
+				    .tid = (uint32_t)tid,
+				    .subject_pid = (uint32_t)pid,
+				    .subject_tid = (uint32_t)tid,
+				    .time_ns = now_ns(walk),
+				    .has_time = true};
+
+	pgb_array_push(&walk->queue, record);
+	return &walk->queue.items[walk->queue.count - 1];
+}
+
+static const char *keep(struct feed_walk *walk, const char *string)
+{
+	char *copy = pgb_dup(string);
+
+	pgb_array_push(&walk->strings, copy);
+	return copy;
+}
+
+static void clear_queue(struct feed_walk *walk)
+{
+	for (size_t i = 0; i < walk->strings.count; i++)
+		free(walk->strings.items[i]);
+	walk->strings.count = 0;
+	walk->queue.count = 0;
+	walk->queue_at = 0;
+}
+
+static void add_mapping(struct feed_walk *walk, pid_t pid, const struct pgb_proc_map *map)
+{
+	struct pgb_record *record = add_record(walk, PERF_RECORD_MMAP2, pid, pid);
+
+	record->mmap = (struct pgb_record_mmap){
+		.address = map->start,
+		.length = map->end - map->start,
+		.offset_file = map->offset_file,
+		.major = major(map->device),
+		.minor = minor(map->device),
+		.inode = map->inode,
+		.protection = PROT_READ | PROT_EXEC,
+		.path = map->path[0] ? keep(walk, map->path) : "//anon",
+	};
+}
+
+/* ---- processes */
+
+static struct process *find_process(struct feed_walk *walk, pid_t pid)
+{
+	uint32_t slot = (uint32_t)pgb_hash_u64((uint64_t)pid) & (PROCESSES - 1);
+
+	/* a collision forgets the older one: it is learned again when it is next met */
+	return &walk->processes[slot];
+}
+
+/* The process is stopped: what /proc says is what the walk saw. */
+static void scan(struct feed_walk *walk, struct process *process, bool anew)
+{
+	char *path = pgb_format("/proc/%d/maps", process->pid);
+	struct pgb_text text = {0};
+	struct pgb_proc_map map;
+	struct pgb_cursor at;
+	int code;
+
+	if (pgb_file_read(&text, path, MAPS_BYTES, NULL) == 0) {
+		if (anew) {
+			struct pgb_record *record =
+				add_record(walk, PERF_RECORD_COMM, process->pid, process->pid);
+
+			record->misc = PERF_RECORD_MISC_COMM_EXEC;
+			record->comm = "";
+		}
+		process->code.count = 0;
+		at = pgb_cursor_of(text.data, text.length);
+		while ((code = pgb_proc_maps_next(&at, &map)) != 0 && code != PGB_E_TRUNCATED) {
+			struct range range = {map.start, map.end};
+
+			if (code < 0 || !map.executable)
+				continue;
+			pgb_array_push(&process->code, range);
+			add_mapping(walk, process->pid, &map);
+		}
+	}
+	walk->stats.scans++;
+	process->scanned_ns = now_ns(walk);
+	pgb_text_release(&text);
+	free(path);
+}
+
+static bool is_mapped(const struct process *process, uint64_t address)
+{
+	size_t low = 0, high = process->code.count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (address >= process->code.items[middle].end)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < process->code.count && address >= process->code.items[low].start;
+}
+
+static bool all_mapped(const struct process *process, const struct pgb_walk *walk)
+{
+	for (size_t i = 0; i < walk->result.branch_count; i++)
+		if (!is_mapped(process, walk->branches[i].from))
+			return false;
+	return is_mapped(process, walk->pc);
+}
+
+/* Called by the walker while the thread is stopped. */
+static void on_stopped(void *context, pid_t pid, pid_t tid, const struct pgb_walk *visit)
+{
+	struct feed_walk *walk = context;
+	struct process *process = find_process(walk, pid);
+	bool anew = process->pid != pid ||
+		    process->identity.start_time != visit->identity.start_time ||
+		    process->identity.start_stack != visit->identity.start_stack;
+
+	(void)tid;
+	if (anew) {
+		process->pid = pid;
+		process->identity = visit->identity;
+		scan(walk, process, true);
+	} else if ((visit->result.code_changed || !all_mapped(process, visit)) &&
+		   now_ns(walk) - process->scanned_ns > RESCAN_NS) {
+		scan(walk, process, false);
+	}
+}
+
+/* ---- visits */
+
+/* The walk as the kernel would write it: newest first. */
+static void add_sample(struct feed_walk *walk, pid_t pid, pid_t tid, const struct pgb_walk *visit)
+{
+	size_t count = visit->result.branch_count;
+	struct pgb_record *record = add_record(walk, PERF_RECORD_SAMPLE, pid, tid);
+
+	record->misc = PERF_RECORD_MISC_USER;
+	record->ip = visit->pc;
+	for (size_t i = 0; i < count; i++) {
+		const struct pgb_lookahead_branch *branch = &visit->branches[count - 1 - i];
+
+		walk->stack[i] = (struct perf_branch_entry){.from = branch->from, .to = branch->to};
+	}
+	record->stack.count = count;
+	record->stack.hw_index = UINT64_MAX;
+	record->stack.entries = pgb_cursor_of(walk->stack, count * sizeof(*walk->stack));
+}
+
+static void account(struct feed_walk *walk, const struct pgb_walk *visit)
+{
+	walk->stats.ends[visit->result.end]++;
+	walk->stats.branches += visit->result.branch_count;
+	walk->stats.decisions += visit->result.decisions;
+	walk->stats.instructions += visit->result.instructions;
+	walk->stats.pages_read += visit->result.pages_read;
+}
+
+static void visit(struct feed_walk *walk, const struct walk_ticket *ticket)
+{
+	uint64_t start = now_ns(walk), spent;
+	struct pgb_walk result;
+	enum pgb_visit how;
+
+	clear_queue(walk);
+	how = pgb_walker_visit(walk->walker, ticket->pid, ticket->tid, &result);
+	walk->stats.visits[how]++;
+	if (how == PGB_VISIT_WALKED) {
+		account(walk, &result);
+		if (result.result.branch_count > 0)
+			add_sample(walk, ticket->pid, ticket->tid, &result);
+	}
+	spent = now_ns(walk) - start + VISIT_OVERHEAD_NS;
+	walk->stats.visit_ns += spent;
+	walk->bank_ns -= (double)spent;
+}
+
+/* One of the tickets at hand, if there is money; the others are void. */
+static bool visit_one(struct feed_walk *walk)
+{
+	struct walk_ticket ticket;
+	uint64_t count = walk_tickets_take(walk->tickets, draw(walk), &ticket);
+
+	if (count == 0)
+		return false;
+	walk->stats.tickets += count;
+	walk->bank_ns += (double)count * (double)walk_tickets_period(walk->tickets) *
+			 walk->max_overhead / 100;
+	if (walk->bank_ns > BANK_MOST_NS)
+		walk->bank_ns = BANK_MOST_NS;
+	if (walk->bank_ns < 0)
+		return false;
+	visit(walk, &ticket);
+	return true;
+}
+
+/* ---- the feed */
+
+static int feed_next(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error)
+{
+	struct feed_walk *walk = (struct feed_walk *)feed;
+
+	(void)error;
+	if (walk->queue_at == walk->queue.count) {
+		if (walk->finished || !visit_one(walk) || walk->queue.count == 0)
+			return 0;
+	}
+	*record = walk->queue.items[walk->queue_at++];
+	feed->stats.records++;
+	return 1;
+}
+
+static bool all_gone(const struct feed_walk *walk)
+{
+	for (size_t i = 0; i < walk->pids.count; i++)
+		if (kill(walk->pids.items[i], 0) == 0 || errno != ESRCH)
+			return false;
+	return true;
+}
+
+static int feed_wait(struct pgb_feed *feed, int timeout_ms)
+{
+	struct feed_walk *walk = (struct feed_walk *)feed;
+	int ready;
+
+	pgb_walker_tend(walk->walker);
+	ready = walk_tickets_wait(walk->tickets, timeout_ms);
+	if (ready == 0 && !walk->own_child && all_gone(walk))
+		return -1;
+	return ready > 0;
+}
+
+static int feed_enable(struct pgb_feed *feed, struct pgb_error *error)
+{
+	struct feed_walk *walk = (struct feed_walk *)feed;
+
+	return walk_tickets_enable(walk->tickets, error);
+}
+
+static void feed_finish(struct pgb_feed *feed)
+{
+	struct feed_walk *walk = (struct feed_walk *)feed;
+
+	walk->finished = true;
+}
+
+static void feed_free(struct pgb_feed *feed)
+{
+	struct feed_walk *walk = (struct feed_walk *)feed;
+
+	walk_tickets_close(walk->tickets);
+	pgb_walker_free(walk->walker);
+	for (size_t i = 0; i < PROCESSES; i++)
+		pgb_array_release(&walk->processes[i].code);
+	clear_queue(walk);
+	pgb_array_release(&walk->queue);
+	pgb_array_release(&walk->strings);
+	pgb_array_release(&walk->pids);
+	free(walk->stack);
+	free(walk);
+}
+
+static const struct pgb_feed_ops feed_walk_ops = {
+	.next = feed_next,
+	.wait = feed_wait,
+	.enable = feed_enable,
+	.disable = feed_finish,
+	.finish = feed_finish,
+	.free = feed_free,
+};
+
+int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config *config,
+		      struct pgb_error *error)
+{
+	struct feed_walk *walk = pgb_calloc(1, sizeof(*walk));
+	const struct pgb_walker_config walker = {
+		.depth = config->depth ? config->depth : PGB_WALK_DEPTH,
+		.own_child = config->own_child ? config->pids[0] : 0,
+		.follow_cpu = true,
+		.stopped = on_stopped,
+		.context = walk,
+	};
+	const struct walk_tickets_config tickets = {
+		.sys = config->sys,
+		.host = config->host,
+		.pids = config->pids,
+		.pid_count = config->pid_count,
+		.enable_on_exec = config->own_child,
+		.period_ns = config->period_ns ? config->period_ns : PGB_WALK_PERIOD_NS,
+	};
+	int code;
+
+	walk->base.ops = &feed_walk_ops;
+	walk->sys = config->sys;
+	walk->log = config->log;
+	walk->own_child = config->own_child;
+	walk->random = config->seed;
+	walk->max_overhead = config->max_overhead_percent > 0 ? config->max_overhead_percent
+							      : PGB_WALK_MAX_OVERHEAD;
+	walk->stack = pgb_calloc(walker.depth, sizeof(*walk->stack));
+	for (size_t i = 0; i < config->pid_count; i++)
+		pgb_array_push(&walk->pids, config->pids[i]);
+	code = pgb_walker_new(&walk->walker, &walker, error);
+	if (code == 0)
+		code = walk_tickets_open(&walk->tickets, &tickets, error);
+	if (code != 0) {
+		feed_free(&walk->base);
+		return code;
+	}
+	*feed = &walk->base;
+	return 0;
+}
+
+void pgb_feed_walk_stats(const struct pgb_feed *feed, struct pgb_feed_walk_stats *stats)
+{
+	*stats = ((const struct feed_walk *)feed)->stats;
+}

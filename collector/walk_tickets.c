@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "collector/walk_tickets.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "pgobolt/base/array.h"
+#include "pgobolt/base/text.h"
+#include "pgobolt/collector/feed_live.h"
+#include "pgobolt/collector/record.h"
+#include "pgobolt/collector/ring.h"
+
+struct cpu_ring {
+	unsigned int cpu;
+	struct pgb_ring ring;
+};
+
+struct walk_tickets {
+	const struct pgb_perf_sys *sys;
+	const struct pgb_host *host;
+	struct perf_event_attr attr;
+	struct pgb_record_format format;
+	PGB_ARRAY(int) fds;
+	PGB_ARRAY(struct cpu_ring) rings; /* of the first event on each CPU */
+	PGB_ARRAY(struct pollfd) polls;
+};
+
+static struct perf_event_attr clock_attr(const struct walk_tickets_config *config)
+{
+	return (struct perf_event_attr){
+		.type = PERF_TYPE_SOFTWARE,
+		.size = PERF_ATTR_SIZE_VER5,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = config->period_ns,
+		.sample_type = PERF_SAMPLE_TID,
+		.disabled = 1,
+		.enable_on_exec = config->enable_on_exec,
+		.inherit = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+		.wakeup_events = 1,
+	};
+}
+
+static int open_ring(struct walk_tickets *tickets, int fd, unsigned int cpu,
+		     struct pgb_error *error)
+{
+	struct cpu_ring ring = {.cpu = cpu};
+	struct pollfd poll = {.fd = fd, .events = POLLIN};
+	int code = pgb_ring_open(&ring.ring, tickets->sys, fd, 2, error);
+
+	if (code == 0) {
+		pgb_array_push(&tickets->rings, ring);
+		pgb_array_push(&tickets->polls, poll);
+	}
+	return code;
+}
+
+/* One event of one task on one CPU; it writes to the ring that this CPU has already. */
+static int open_event(struct walk_tickets *tickets, pid_t tid, unsigned int cpu,
+		      struct pgb_error *error)
+{
+	const struct pgb_perf_sys *sys = tickets->sys;
+	int fd = sys->event_open(sys->context, &tickets->attr, tid, (int)cpu, -1,
+				 PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0)
+		return pgb_feed_live_explain(tickets->host, &tickets->attr, fd, false, error);
+	pgb_array_push(&tickets->fds, fd);
+	for (size_t i = 0; i < tickets->rings.count; i++) {
+		if (tickets->rings.items[i].cpu == cpu)
+			return sys->control(sys->context, fd, PERF_EVENT_IOC_SET_OUTPUT,
+					    (uintptr_t)tickets->rings.items[i].ring.fd) < 0
+				       ? pgb_fail(error, PGB_E_IO, "walk: cannot share a ring")
+				       : 0;
+	}
+	return open_ring(tickets, fd, cpu, error);
+}
+
+static int open_thread(struct walk_tickets *tickets, pid_t tid, struct pgb_error *error)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < tickets->host->cpus_online.count && code == 0; i++)
+		code = open_event(tickets, tid, tickets->host->cpus_online.items[i], error);
+	return code;
+}
+
+/* All threads of a process that runs already; a thread that ends meanwhile is no error. */
+static int open_process(struct walk_tickets *tickets, pid_t pid, struct pgb_error *error)
+{
+	char *path = pgb_format("/proc/%d/task", pid);
+	DIR *folder = opendir(path);
+	struct dirent *entry;
+	int code = 0, threads = 0;
+
+	free(path);
+	while (folder && (entry = readdir(folder)) != NULL && code == 0) {
+		struct pgb_error cause = {0};
+		pid_t tid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (tid <= 0)
+			continue;
+		code = open_thread(tickets, tid, &cause);
+		if (code == PGB_E_GONE)
+			code = 0;
+		else if (code == 0)
+			threads++;
+		else if (error)
+			*error = cause;
+	}
+	if (folder)
+		closedir(folder);
+	if (code == 0 && threads == 0)
+		code = pgb_fail(error, PGB_E_GONE, "walk: process %d is not there", pid);
+	return code;
+}
+
+int walk_tickets_open(struct walk_tickets **result, const struct walk_tickets_config *config,
+		      struct pgb_error *error)
+{
+	struct walk_tickets *tickets = pgb_calloc(1, sizeof(*tickets));
+	int code = 0;
+
+	tickets->sys = config->sys;
+	tickets->host = config->host;
+	tickets->attr = clock_attr(config);
+	tickets->format.sample_type = tickets->attr.sample_type;
+	for (size_t i = 0; i < config->pid_count && code == 0; i++)
+		code = config->enable_on_exec ? open_thread(tickets, config->pids[i], error)
+					      : open_process(tickets, config->pids[i], error);
+	if (code != 0) {
+		walk_tickets_close(tickets);
+		return code;
+	}
+	*result = tickets;
+	return 0;
+}
+
+void walk_tickets_close(struct walk_tickets *tickets)
+{
+	if (tickets == NULL)
+		return;
+	for (size_t i = 0; i < tickets->rings.count; i++)
+		pgb_ring_close(&tickets->rings.items[i].ring);
+	for (size_t i = 0; i < tickets->fds.count; i++)
+		tickets->sys->close(tickets->sys->context, tickets->fds.items[i]);
+	pgb_array_release(&tickets->rings);
+	pgb_array_release(&tickets->fds);
+	pgb_array_release(&tickets->polls);
+	free(tickets);
+}
+
+int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error)
+{
+	for (size_t i = 0; i < tickets->fds.count; i++)
+		if (tickets->sys->control(tickets->sys->context, tickets->fds.items[i],
+					  PERF_EVENT_IOC_ENABLE, 0) < 0)
+			return pgb_fail(error, PGB_E_IO, "walk: cannot start the CPU clock");
+	return 0;
+}
+
+int walk_tickets_wait(struct walk_tickets *tickets, int timeout_ms)
+{
+	return tickets->sys->poll(tickets->sys->context, tickets->polls.items, tickets->polls.count,
+				  timeout_ms) > 0;
+}
+
+uint64_t walk_tickets_take(struct walk_tickets *tickets, uint64_t random,
+			   struct walk_ticket *ticket)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < tickets->rings.count; i++) {
+		struct pgb_ring *ring = &tickets->rings.items[i].ring;
+		struct pgb_cursor bytes;
+
+		if (pgb_ring_acquire(ring) == 0)
+			continue;
+		while (pgb_ring_peek(ring, &bytes) == 1) {
+			struct pgb_record record;
+
+			/* reservoir of one: each ticket is as likely as any other */
+			if (pgb_record_parse(&bytes, &tickets->format, &record) == 1 &&
+			    record.type == PERF_RECORD_SAMPLE && random % ++count == 0)
+				*ticket =
+					(struct walk_ticket){(pid_t)record.pid, (pid_t)record.tid};
+			random = random * 6364136223846793005u + 1442695040888963407u;
+			random ^= random >> 29;
+			pgb_ring_advance(ring);
+		}
+		pgb_ring_release(ring);
+	}
+	return count;
+}
+
+uint64_t walk_tickets_period(const struct walk_tickets *tickets)
+{
+	return tickets->attr.sample_period;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tickets: which thread used a period of CPU time in user mode just now. From perf's cpu-clock,
+ * inherited by threads and children, one small ring per CPU that wakes us at every sample.
+ */
+#ifndef PGOBOLT_COLLECTOR_WALK_TICKETS_H
+#define PGOBOLT_COLLECTOR_WALK_TICKETS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "pgobolt/base/error.h"
+#include "pgobolt/collector/host.h"
+#include "pgobolt/collector/perf_sys.h"
+
+struct walk_ticket {
+	pid_t pid, tid;
+};
+
+struct walk_tickets;
+
+struct walk_tickets_config {
+	const struct pgb_perf_sys *sys;
+	const struct pgb_host *host;
+	const pid_t *pids;
+	size_t pid_count;
+	bool enable_on_exec;
+	uint64_t period_ns;
+};
+
+int walk_tickets_open(struct walk_tickets **tickets, const struct walk_tickets_config *config,
+		      struct pgb_error *error);
+/* NULL is legal. */
+void walk_tickets_close(struct walk_tickets *tickets);
+int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error);
+
+/* Sleep until there is a ticket: 1; 0 at the time-out or a signal. */
+int walk_tickets_wait(struct walk_tickets *tickets, int timeout_ms);
+/*
+ * Take all tickets at hand; one of them, chosen by `random`, is written to *ticket. Returns how
+ * many there were.
+ */
+uint64_t walk_tickets_take(struct walk_tickets *tickets, uint64_t random,
+			   struct walk_ticket *ticket);
+uint64_t walk_tickets_period(const struct walk_tickets *tickets);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The software branch stack as a feed: samples with a branch stack, as hardware would give them,
+ * made by visiting running threads (walker). Behind it everything is as with LBR.
+ *
+ * Who is visited when: each thread draws a ticket per `period` of CPU time in user mode, from
+ * perf's cpu-clock. A ticket is worth max_overhead percent of its period; a visit is paid for with
+ * the time it took, so the sum of all visits keeps to the percentage. Of the tickets at hand one is
+ * drawn at random.
+ *
+ * A process seen for the first time, or with code that was not mapped before, tells its mappings
+ * as COMM and MMAP2 records, read from /proc while it is stopped.
+ */
+#ifndef PGOBOLT_COLLECTOR_FEED_WALK_H
+#define PGOBOLT_COLLECTOR_FEED_WALK_H
+
+#include <sys/types.h>
+
+#include "pgobolt/base/log.h"
+#include "pgobolt/collector/feed.h"
+#include "pgobolt/collector/host.h"
+#include "pgobolt/collector/perf_sys.h"
+#include "pgobolt/collector/walker.h"
+
+/* Borrowed for the time of the call, but for `sys`, which must outlive the feed. */
+struct pgb_feed_walk_config {
+	const struct pgb_perf_sys *sys;
+	const struct pgb_host *host;
+	const struct pgb_log *log;
+	const pid_t *pids;
+	size_t pid_count;
+	bool own_child;	    /* the one pid is a held child of ours: tickets start at its exec */
+	uint64_t period_ns; /* CPU time per ticket; 0: default */
+	size_t depth;	    /* taken branches of a visit; 0: default */
+	double max_overhead_percent; /* 0: default */
+	uint64_t seed;
+};
+
+#define PGB_WALK_DEPTH	      64
+#define PGB_WALK_PERIOD_NS    1000003
+#define PGB_WALK_MAX_OVERHEAD 10.0
+
+/* Errors as pgb_feed_live_new() and pgb_walker_new(). */
+int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config *config,
+		      struct pgb_error *error);
+
+struct pgb_feed_walk_stats {
+	uint64_t tickets;
+	uint64_t visits[PGB_VISITS];
+	uint64_t ends[PGB_LOOKAHEAD_ENDS];
+	uint64_t branches, decisions, instructions, pages_read;
+	uint64_t visit_ns; /* spent in visits */
+	uint64_t scans;	   /* of /proc/PID/maps */
+};
+void pgb_feed_walk_stats(const struct pgb_feed *feed, struct pgb_feed_walk_stats *stats);
+
+#endif
