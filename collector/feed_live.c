@@ -267,6 +267,9 @@ static void live_free(struct pgb_feed *feed)
 static const struct pgb_feed_ops live_ops = {
 	.next = live_next,
 	.wait = live_wait,
+	.enable = pgb_feed_live_enable,
+	.disable = pgb_feed_live_disable,
+	.finish = pgb_feed_live_finish,
 	.free = live_free,
 };
 

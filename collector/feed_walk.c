@@ -19,8 +19,9 @@
 enum {
 	PROCESSES = 4096, /* remembered; power of two. Older ones are learned again */
 	MAPS_BYTES = 64 * 1024 * 1024,
-	/* What a visit costs besides the time we see: waking us up and switching twice. */
-	VISIT_OVERHEAD_NS = 6000,
+	/* What a visit costs the thread besides our own CPU time: its stop, switches, cold caches.
+	 */
+	VISIT_OVERHEAD_NS = 8000,
 	/* A process whose code is nowhere mapped is not asked again before this time. */
 	RESCAN_NS = 20 * 1000 * 1000,
 	/* Unused tickets are worth at most this much. */
@@ -47,6 +48,7 @@ struct feed_walk {
 	struct process processes[PROCESSES];
 	double max_overhead;
 	double bank_ns;
+	uint64_t spent_ns; /* our CPU time, as far as the bank has paid for it */
 	uint64_t random;
 	/* what next() still has to hand out */
 	PGB_ARRAY(struct pgb_record) queue;
@@ -61,6 +63,14 @@ struct feed_walk {
 static uint64_t now_ns(struct feed_walk *walk)
 {
 	return walk->sys->clock_ns(walk->sys->context);
+}
+
+static uint64_t own_cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static uint64_t draw(struct feed_walk *walk)
@@ -236,7 +246,6 @@ static void account(struct feed_walk *walk, const struct pgb_walk *visit)
 
 static void visit(struct feed_walk *walk, const struct walk_ticket *ticket)
 {
-	uint64_t start = now_ns(walk), spent;
 	struct pgb_walk result;
 	enum pgb_visit how;
 
@@ -248,9 +257,21 @@ static void visit(struct feed_walk *walk, const struct walk_ticket *ticket)
 		if (result.result.branch_count > 0)
 			add_sample(walk, ticket->pid, ticket->tid, &result);
 	}
-	spent = now_ns(walk) - start + VISIT_OVERHEAD_NS;
-	walk->stats.visit_ns += spent;
+	walk->bank_ns -= VISIT_OVERHEAD_NS;
+	walk->stats.cost_ns += VISIT_OVERHEAD_NS;
+}
+
+/*
+ * All our CPU time is on the bill: on the thread's own CPU it is time that the program did not
+ * have. Time on the wall is not, since others may have had it.
+ */
+static void pay(struct feed_walk *walk)
+{
+	uint64_t now = own_cpu_ns(), spent = now - walk->spent_ns;
+
+	walk->spent_ns = now;
 	walk->bank_ns -= (double)spent;
+	walk->stats.cost_ns += spent;
 }
 
 /* One of the tickets at hand, if there is money; the others are void. */
@@ -259,6 +280,7 @@ static bool visit_one(struct feed_walk *walk)
 	struct walk_ticket ticket;
 	uint64_t count = walk_tickets_take(walk->tickets, draw(walk), &ticket);
 
+	pay(walk);
 	if (count == 0)
 		return false;
 	walk->stats.tickets += count;
@@ -372,6 +394,7 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 	walk->sys = config->sys;
 	walk->log = config->log;
 	walk->own_child = config->own_child;
+	walk->spent_ns = own_cpu_ns();
 	walk->random = config->seed;
 	walk->max_overhead = config->max_overhead_percent > 0 ? config->max_overhead_percent
 							      : PGB_WALK_MAX_OVERHEAD;

@@ -20,12 +20,16 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* true also where there is no such child. It is not reaped. */
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = {0};
 
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-	       info.si_pid == pid;
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+		return true;
+	/* Who traces a child is told of its stops, asked for or not. */
+	return info.si_pid == pid && (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+				      info.si_code == CLD_DUMPED);
 }
 
 /* Sleep until the child ended or the time is over; it is not reaped. */
@@ -48,13 +52,11 @@ static void await_end(pid_t pid, int timeout_ms)
 static int reap(struct pgb_process *process, int options, int *wait_status)
 {
 	int status = 0;
-	pid_t pid;
 
-	do
-		pid = waitpid(process->pid, &status, options);
-	while (pid < 0 && errno == EINTR);
-	if (pid == 0)
+	if ((options & WNOHANG) && !has_ended(process->pid))
 		return 0;
+	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+		;
 	process->pid = 0;
 	pgb_process_release(process);
 	if (wait_status != NULL)

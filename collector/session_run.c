@@ -144,7 +144,13 @@ static int hold_program(struct pgb_session *session, struct pgb_error *error)
 static int open_feed(struct pgb_session *session, struct pgb_error *error)
 {
 	const struct pgb_session_config *config = &session->config;
-	const struct pgb_source_request request = {.event = config->event, .rate = config->rate};
+	const struct pgb_source_request request = {
+		.event = config->event,
+		.rate = config->rate,
+		.max_overhead_percent = config->max_overhead_percent,
+		.depth = config->depth,
+		.seed = config->seed,
+	};
 	struct pgb_feed_live_config live = {
 		.sys = session->sys,
 		.host = config->host,
@@ -164,6 +170,18 @@ static int open_feed(struct pgb_session *session, struct pgb_error *error)
 		live.pid_count = 1;
 		live.enable_on_exec = true;
 	}
+	if (config->source->open) {
+		const struct pgb_source_target target = {
+			.sys = session->sys,
+			.host = config->host,
+			.log = config->log,
+			.pids = live.pids,
+			.pid_count = live.pid_count,
+			.own_child = live.enable_on_exec,
+		};
+
+		return config->source->open(&target, &request, &session->feed, error);
+	}
 	code = pgb_feed_live_new(&session->feed, &live, error);
 	if (code == 0)
 		session->stats.ring_bytes = pgb_feed_live_ring_bytes(session->feed);
@@ -180,7 +198,7 @@ static int begin(struct pgb_session *session, struct pgb_error *error)
 
 		pgb_tasks_add(&session->tasks, pid, pid);
 	} else {
-		code = pgb_feed_live_enable(session->feed, error);
+		code = pgb_feed_enable(session->feed, error);
 		if (code == 0)
 			code = learn_targets(session, error);
 	}
@@ -287,9 +305,9 @@ static int end_feed(struct pgb_session *session, struct pgb_error *error)
 {
 	int status;
 
-	pgb_feed_live_disable(session->feed);
+	pgb_feed_disable(session->feed);
 	session->stats.duration_ns = now_ns(session) - session->start_ns;
-	pgb_feed_live_finish(session->feed);
+	pgb_feed_finish(session->feed);
 	do
 		status = drain(session, error);
 	while (status > 0);

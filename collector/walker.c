@@ -23,8 +23,8 @@ enum {
 	CACHE_BYTES_MOST = 64 * 1024 * 1024,
 	/* A page of code is compared with memory again after this time. */
 	EPOCH_NS = 100 * 1000 * 1000,
-	/* waitpid gives up after at most this time. */
-	PATIENCE_MS = 200,
+	/* How long to wait for a thread to stop. A timer ends the system call that waits. */
+	PATIENCE_NS = 100 * 1000 * 1000,
 	STATUS_BYTES = 4096,
 };
 
@@ -229,10 +229,15 @@ static bool stopped_for_us(pid_t tid, const siginfo_t *info)
 static int await_stop(struct pgb_walker *walker, pid_t pid, pid_t tid, int flags, siginfo_t *info)
 {
 	bool mine = tid == pid && pid == walker->config.own_child;
+	uint64_t start = now_ns();
 
 	info->si_pid = 0;
-	if (waitid(P_PID, (id_t)tid, info, WSTOPPED | WEXITED | WNOWAIT | __WALL | flags) != 0)
-		return errno == EINTR ? -1 : 0;
+	while (waitid(P_PID, (id_t)tid, info, WSTOPPED | WEXITED | WNOWAIT | __WALL | flags) != 0) {
+		if (errno != EINTR)
+			return 0;
+		if (now_ns() - start > PATIENCE_NS)
+			return -1;
+	}
 	if (info->si_pid == 0)
 		return -1;
 	if (info->si_code == CLD_EXITED || info->si_code == CLD_KILLED ||
@@ -346,11 +351,11 @@ static void nothing(int number)
 	(void)number;
 }
 
-/* A signal to this thread every PATIENCE_MS, so that no waitid sleeps for good. */
+/* A signal to this thread every PATIENCE_NS, so that no waitid sleeps for good. */
 static void start_alarm(struct pgb_walker *walker)
 {
-	const struct itimerspec interval = {.it_interval.tv_nsec = PATIENCE_MS * 1000000,
-					    .it_value.tv_nsec = PATIENCE_MS * 1000000};
+	const struct itimerspec interval = {.it_interval.tv_nsec = PATIENCE_NS,
+					    .it_value.tv_nsec = PATIENCE_NS};
 	struct sigaction action = {.sa_handler = nothing};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMAX - 2};
 

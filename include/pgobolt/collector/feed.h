@@ -60,6 +60,23 @@ static inline int pgb_feed_wait(struct pgb_feed *feed, int timeout_ms)
 	return feed->ops->wait ? feed->ops->wait(feed, timeout_ms) : 0;
 }
 
+static inline int pgb_feed_enable(struct pgb_feed *feed, struct pgb_error *error)
+{
+	return feed->ops->enable ? feed->ops->enable(feed, error) : 0;
+}
+
+static inline void pgb_feed_disable(struct pgb_feed *feed)
+{
+	if (feed->ops->disable)
+		feed->ops->disable(feed);
+}
+
+static inline void pgb_feed_finish(struct pgb_feed *feed)
+{
+	if (feed->ops->finish)
+		feed->ops->finish(feed);
+}
+
 static inline void pgb_feed_free(struct pgb_feed *feed)
 {
 	if (feed)

@@ -42,7 +42,7 @@ struct pgb_live_set {
 
 /* Errors as pgb_feed_live_new(). On failure nothing stays open. */
 int pgb_feed_live_open(struct pgb_live_set *set, const struct pgb_feed_live_config *config,
-		      struct pgb_error *error);
+		       struct pgb_error *error);
 /* A zeroed set is legal. */
 void pgb_feed_live_close(struct pgb_live_set *set);
 

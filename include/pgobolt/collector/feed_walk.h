@@ -49,8 +49,8 @@ struct pgb_feed_walk_stats {
 	uint64_t visits[PGB_VISITS];
 	uint64_t ends[PGB_LOOKAHEAD_ENDS];
 	uint64_t branches, decisions, instructions, pages_read;
-	uint64_t visit_ns; /* spent in visits */
-	uint64_t scans;	   /* of /proc/PID/maps */
+	uint64_t cost_ns; /* what the bank paid: our CPU time and a fixed part per visit */
+	uint64_t scans;	  /* of /proc/PID/maps */
 };
 void pgb_feed_walk_stats(const struct pgb_feed *feed, struct pgb_feed_walk_stats *stats);
 

@@ -42,6 +42,9 @@ struct pgb_session_config {
 	const struct pgb_decode_options *decode; /* NULL: defaults */
 	const char *event;			 /* NULL: the source's own choice */
 	struct pgb_rate rate;			 /* both 0: the source's own choice */
+	double max_overhead_percent;		 /* walk; 0: its default */
+	size_t depth;				 /* walk: branches of one stack; 0: its default */
+	uint64_t seed;				 /* walk */
 	/*
 	 * Whom to record: the program `argv` and all that it starts; or, where `pids` or
 	 * `system_wide` are given, those, for as long as `argv` runs (NULL: no program).

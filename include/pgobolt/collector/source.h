@@ -9,6 +9,7 @@
 #include <linux/perf_event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "pgobolt/base/error.h"
 #include "pgobolt/collector/edges.h"
@@ -16,6 +17,9 @@
 #include "pgobolt/collector/record.h"
 
 struct pgb_host;
+struct pgb_log;
+struct pgb_perf_sys;
+struct pgb_feed;
 
 enum pgb_branch_flag {
 	PGB_BRANCH_MISPREDICTED = 1,
@@ -66,6 +70,20 @@ struct pgb_decode_options {
 struct pgb_source_request {
 	const char *event;
 	struct pgb_rate rate;
+	/* walk alone */
+	double max_overhead_percent;
+	size_t depth; /* taken branches of one stack */
+	uint64_t seed;
+};
+
+/* Whom a source that brings its own feed is to follow. Borrowed. */
+struct pgb_source_target {
+	const struct pgb_perf_sys *sys;
+	const struct pgb_host *host;
+	const struct pgb_log *log;
+	const pid_t *pids;
+	size_t pid_count;
+	bool own_child; /* the one pid is our own held child; begin with its exec */
 };
 
 #define PGB_SOURCE_ATTRS_MAX 4
@@ -95,6 +113,10 @@ struct pgb_source {
 	 */
 	int (*plan)(const struct pgb_host *host, const struct pgb_source_request *request,
 		    struct pgb_source_plan *plan, struct pgb_error *error);
+	/* Sources that read no rings open their own feed; NULL: pgb_feed_live_new(). */
+	int (*open)(const struct pgb_source_target *target,
+		    const struct pgb_source_request *request, struct pgb_feed **feed,
+		    struct pgb_error *error);
 	/* One SAMPLE record into the sink. 0 or PGB_E_CORRUPT (counted by the caller). */
 	int (*decode)(const struct pgb_record *record, const struct pgb_decode_options *options,
 		      const struct pgb_sink *sink, struct pgb_source_stats *stats);
@@ -102,6 +124,7 @@ struct pgb_source {
 
 extern const struct pgb_source pgb_source_ip;
 extern const struct pgb_source pgb_source_lbr;
+extern const struct pgb_source pgb_source_walk;
 
 /*
  * For sources: the plan for an event of this name (the request's, else `event`): parsed, one attr
