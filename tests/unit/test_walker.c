@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Visits to real children: what they yield, and that the child does not feel them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pgobolt/collector/walker.h"
+
+enum { DEPTH = 32 };
+
+/* What parent and child share. */
+static volatile struct shared {
+	unsigned long rounds, signals, interrupted;
+	int stop;
+} * shared;
+
+static volatile unsigned long sink;
+
+static void busy(void)
+{
+	for (unsigned int i = 0; i < 20000; i++)
+		if (i % 3)
+			sink = sink * 31 + i;
+	shared->rounds++;
+}
+
+static pid_t start(void (*work)(void))
+{
+	pid_t child;
+
+	memset((void *)shared, 0, sizeof(*shared));
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		while (!shared->stop)
+			work();
+		_exit(42);
+	}
+	return child;
+}
+
+/* Let it end by itself; its exit status. */
+static int finish(pid_t child)
+{
+	int status = -1;
+
+	shared->stop = 1;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static struct pgb_walker *new_walker(pid_t own_child)
+{
+	const struct pgb_walker_config config = {
+		.depth = DEPTH, .own_child = own_child, .follow_cpu = true};
+	struct pgb_error error = {0};
+	struct pgb_walker *walker = NULL;
+
+	if (pgb_walker_probe(&error) != 0 || pgb_walker_new(&walker, &config, &error) != 0) {
+		print_message("%s\n", error.message);
+		skip();
+	}
+	return walker;
+}
+
+static int tracer_of(pid_t pid)
+{
+	char path[64], line[256];
+	int tracer = -1;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	status = fopen(path, "r");
+	assert_non_null(status);
+	while (fgets(line, sizeof(line), status))
+		sscanf(line, "TracerPid: %d", &tracer);
+	fclose(status);
+	return tracer;
+}
+
+static void a_busy_child_is_walked(void **state)
+{
+	struct pgb_walker *walker = new_walker(0);
+	pid_t child = start(busy);
+	struct pgb_walk walk;
+	unsigned int walked = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 200 && walked < 20; i++) {
+		usleep(500);
+		if (pgb_walker_visit(walker, child, child, &walk) != PGB_VISIT_WALKED)
+			continue;
+		walked++;
+		assert_int_equal(walk.result.branch_count, DEPTH);
+		/* each branch is behind the target of the one before it */
+		for (size_t b = 1; b < DEPTH; b++)
+			assert_true(walk.branches[b].from >= walk.branches[b - 1].to);
+		assert_int_equal(tracer_of(child), 0);
+	}
+	assert_int_equal(walked, 20);
+	pgb_walker_free(walker);
+	assert_int_equal(finish(child), 42);
+}
+
+static void doze(void)
+{
+	usleep(100000);
+}
+
+static void others_are_left_alone(void **state)
+{
+	struct pgb_walker *walker = new_walker(0);
+	pid_t child = start(doze);
+	struct pgb_walk walk;
+
+	(void)state;
+	usleep(20000);
+	assert_int_equal(pgb_walker_visit(walker, child, child, &walk), PGB_VISIT_IDLE);
+	assert_int_equal(pgb_walker_visit(walker, child, 1, &walk), PGB_VISIT_GONE);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	assert_int_equal(pgb_walker_visit(walker, child, child, &walk), PGB_VISIT_GONE);
+	pgb_walker_free(walker);
+}
+
+static void count_signal(int number)
+{
+	(void)number;
+	shared->signals++;
+}
+
+static void count_signals(void)
+{
+	static bool ready;
+
+	if (!ready) {
+		signal(SIGUSR1, count_signal);
+		ready = true;
+	}
+	busy();
+}
+
+static void signals_arrive(void **state)
+{
+	struct pgb_walker *walker = new_walker(0);
+	pid_t child = start(count_signals);
+	struct pgb_walk walk;
+	unsigned long sent = 0;
+
+	(void)state;
+	while (shared->rounds < 2)
+		usleep(1000);
+	for (unsigned int i = 0; i < 200; i++) {
+		unsigned long before = shared->signals;
+
+		kill(child, SIGUSR1);
+		sent++;
+		pgb_walker_visit(walker, child, child, &walk);
+		/* SIGUSR1 does not queue: wait for each */
+		for (unsigned int wait = 0; wait < 5000 && shared->signals == before; wait++)
+			usleep(200);
+	}
+	assert_int_equal(shared->signals, sent);
+	pgb_walker_free(walker);
+	assert_int_equal(finish(child), 42);
+}
+
+/* epoll_wait is one of the calls that ptrace stops make fail with EINTR. */
+static void wait_for_events(void)
+{
+	static int queue = -1;
+	struct epoll_event event;
+
+	if (queue < 0)
+		queue = epoll_create1(0);
+	for (unsigned int i = 0; i < 300; i++)
+		sink = sink * 31 + i;
+	if (epoll_wait(queue, &event, 1, 1) != 0)
+		shared->interrupted++;
+	shared->rounds++;
+}
+
+static void system_calls_are_not_interrupted(void **state)
+{
+	struct pgb_walker *walker = new_walker(0);
+	pid_t child = start(wait_for_events);
+	struct pgb_walk walk;
+
+	(void)state;
+	for (unsigned int i = 0; i < 3000; i++) {
+		pgb_walker_visit(walker, child, child, &walk);
+		usleep(i % 97);
+	}
+	pgb_walker_free(walker);
+	assert_true(shared->rounds > 0);
+	assert_int_equal(shared->interrupted, 0);
+	assert_int_equal(finish(child), 42);
+}
+
+/* Killed at any moment of a visit, the visitor leaves the child running and whole. */
+static void a_killed_visitor_leaves_no_trace(void **state)
+{
+	struct pgb_walker *walker = new_walker(0);
+	pid_t child = start(busy);
+
+	(void)state;
+	pgb_walker_free(walker);
+	for (unsigned int i = 0; i < 50; i++) {
+		unsigned long before;
+		pid_t visitor = fork();
+
+		if (visitor == 0) {
+			struct pgb_walk walk;
+
+			walker = new_walker(0);
+			for (;;)
+				pgb_walker_visit(walker, child, child, &walk);
+		}
+		usleep(3000 + i * 173);
+		kill(visitor, SIGKILL);
+		assert_int_equal(waitpid(visitor, NULL, 0), visitor);
+		assert_int_equal(tracer_of(child), 0);
+		before = shared->rounds;
+		for (unsigned int wait = 0; wait < 20000 && shared->rounds == before; wait++)
+			usleep(500);
+		assert_true(shared->rounds > before);
+	}
+	assert_int_equal(finish(child), 42);
+}
+
+static int make_shared(void **state)
+{
+	(void)state;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	return shared == MAP_FAILED;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_busy_child_is_walked),
+		cmocka_unit_test(others_are_left_alone),
+		cmocka_unit_test(signals_arrive),
+		cmocka_unit_test(system_calls_are_not_interrupted),
+		cmocka_unit_test(a_killed_visitor_leaves_no_trace),
+	};
+
+	return cmocka_run_group_tests(tests, make_shared, NULL);
+}
