@@ -8,6 +8,11 @@
 #define ROUND_BYTES    (UINT64_C(4) << 20)
 #define FINISHED_ROUND 68
 #define KERNEL_START   UINT64_C(0xffff800000000000)
+/* Bits of struct perf_branch_entry. */
+#define ABORT			 (UINT64_C(1) << 3)
+#define SPECULATION_MASK	 (UINT64_C(3) << 24)
+#define SPECULATION_WRONG_PATH	 (UINT64_C(1) << 24)
+#define SPECULATION_CORRECT_PATH (UINT64_C(3) << 24)
 
 struct encoder {
 	const struct lab_lbr_options *options;
@@ -17,6 +22,7 @@ struct encoder {
 	struct lab_truth *truth;
 	struct perf_entry ring[LAB_LBR_DEPTH_MAX];
 	unsigned int filled, newest;
+	uint64_t pushed;
 	uint64_t countdown_events;
 	uint64_t samples;
 	uint64_t round_end;
@@ -45,20 +51,39 @@ static uint64_t type_of(const struct lab_branch *branch)
 	}
 }
 
-static void push(struct encoder *encoder, const struct lab_branch *branch)
+static void push_entry(struct encoder *encoder, uint64_t from, uint64_t to, uint64_t bits)
 {
 	unsigned int depth = encoder->options->depth;
-	struct perf_entry *entry;
 
 	encoder->newest = (encoder->newest + 1) % depth;
 	if (encoder->filled < depth)
 		encoder->filled++;
-	entry = &encoder->ring[encoder->newest];
-	*entry = (struct perf_entry){.from = branch->from, .to = branch->to};
-	if (encoder->options->mispredicts)
-		entry->bits |= branch->mispredicted ? 1 : 2;
-	if (encoder->options->types)
-		entry->bits |= type_of(branch) << 20;
+	encoder->ring[encoder->newest] = (struct perf_entry){.from = from, .to = to, .bits = bits};
+}
+
+static bool is_due(uint64_t number, uint64_t every)
+{
+	return every > 0 && number % every == 0;
+}
+
+static void push(struct encoder *encoder, const struct lab_branch *branch)
+{
+	const struct lab_lbr_options *options = encoder->options;
+	uint64_t bits = 0, number = ++encoder->pushed;
+
+	if (options->mispredicts)
+		bits |= branch->mispredicted ? 1 : 2;
+	if (options->types)
+		bits |= type_of(branch) << 20;
+	if (options->wrong_path_every > 0)
+		bits |= SPECULATION_CORRECT_PATH;
+	push_entry(encoder, branch->from, branch->to, bits);
+	if (is_due(number, options->wrong_path_every))
+		push_entry(encoder, branch->to, branch->from, SPECULATION_WRONG_PATH);
+	if (is_due(number, options->hole_every))
+		push_entry(encoder, 0, is_due(number, 2) ? branch->to : 0, 0);
+	if (is_due(number, options->abort_every))
+		push_entry(encoder, branch->to, branch->from, ABORT);
 }
 
 static uint64_t next_period(struct encoder *encoder)
@@ -77,6 +102,12 @@ static bool in_kernel(const struct perf_entry *entry)
 	return entry->from >= KERNEL_START || entry->to >= KERNEL_START;
 }
 
+static bool is_no_branch(const struct perf_entry *entry)
+{
+	return entry->from == 0 || entry->to == 0 || (entry->bits & ABORT) ||
+	       (entry->bits & SPECULATION_MASK) == SPECULATION_WRONG_PATH;
+}
+
 static void add_truth(struct encoder *encoder, const struct perf_entry *entries)
 {
 	struct lab_fact fact = {.kind = LAB_FACT_TRACE, .run_end = LAB_NO_RUN, .count = 1};
@@ -84,6 +115,10 @@ static void add_truth(struct encoder *encoder, const struct perf_entry *entries)
 	for (unsigned int i = 0; i < encoder->filled; i++) {
 		if (in_kernel(&entries[i]))
 			continue;
+		if (is_no_branch(&entries[i])) {
+			fact.run_end = LAB_NO_RUN;
+			continue;
+		}
 		fact.from = entries[i].from;
 		fact.to = entries[i].to;
 		lab_truth_add(encoder->truth, encoder->image, &fact);

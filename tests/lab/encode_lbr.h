@@ -21,13 +21,18 @@ struct lab_lbr_options {
 	bool types;	  /* branch types, as PERF_SAMPLE_BRANCH_TYPE_SAVE asks for */
 	bool hardware_index;
 	bool build_id_maps;
+	/* After each so many branches an entry that is none, as some processors add; 0: never. */
+	uint64_t wrong_path_every; /* speculative and never retired; all others say they were */
+	uint64_t hole_every;	   /* one end or both are zero */
+	uint64_t abort_every;	   /* of a transaction */
 	uint32_t pid;
 	const char *name; /* of the program */
 };
 
 /*
  * One recording from the traces of all threads of a program. Where `truth` is not NULL it gets
- * what the samples hold, in addresses of `image`; entries of the kernel are left out first.
+ * what the samples hold, in addresses of `image`; entries of the kernel are left out first, and
+ * no run goes across an entry that is no branch.
  */
 int lab_encode_lbr(const char *out_path, char *const *trace_paths, size_t trace_count,
 		   const struct lab_lbr_options *options, struct lab_image *image,

@@ -166,16 +166,23 @@ check_ibs() {
 	compare "$work/expected" "$work/dump" "IBS registers as perf dumps them"
 }
 
-# check MACHINE COMPILER OBJCOPY
+# check MACHINE
 check() {
-	if ! command -v "qemu-$1" >/dev/null || ! command -v "$2" >/dev/null; then
-		echo "$1: not tested, qemu-$1 or $2 is not installed"
+	if [ "$(uname -m)" = "$1" ]; then
+		compiler=$CC
+		objcopy=objcopy
+	else
+		compiler=$1-linux-gnu-gcc
+		objcopy=$1-linux-gnu-objcopy
+	fi
+	if ! command -v "qemu-$1" >/dev/null || ! command -v ${compiler%% *} >/dev/null; then
+		echo "$1: not tested, qemu-$1 or $compiler is not installed"
 		return
 	fi
-	"$2" -nostdlib -static -no-pie -Wl,--emit-relocs,--build-id -o "$work/known" \
+	$compiler -nostdlib -static -no-pie -Wl,--emit-relocs,--build-id -o "$work/known" \
 		"$programs/known.S" || { fail "cannot build known.S for $1"; return; }
 	# perf2bolt takes labels for entry points: the program that runs is without them
-	"$3" -K _start -K work -K even -K odd -K tail "$work/known" "$work/plain"
+	"$objcopy" -K _start -K work -K even -K odd -K tail "$work/known" "$work/plain"
 	if ! "qemu-$1" -plugin "$plugin,out=$work/trace" "$work/plain" 2>"$work/log"; then
 		grep -q 'lugin' "$work/log" && echo "$1: this qemu has no plugins" && return
 		cat "$work/log"
@@ -198,8 +205,8 @@ check() {
 	esac
 }
 
-check x86_64 "${CC%% *}" objcopy
-check aarch64 aarch64-linux-gnu-gcc aarch64-linux-gnu-objcopy
+check x86_64
+check aarch64
 [ -n "$perf" ] || echo "not compared with perf: it is not installed"
 [ -n "$perf2bolt" ] || echo "not compared with perf2bolt: it or perf is not installed"
 if [ $tested = 0 ]; then

@@ -31,6 +31,9 @@ static const char usage_text[] =
 	"      --types            branch types\n"
 	"      --hw-index         the hardware index in each stack\n"
 	"      --build-id-maps    MMAP2 records with build-id\n"
+	"      --wrong-path N     each Nth branch is followed by a speculative entry\n"
+	"      --holes N          ... by an entry with a zero in it\n"
+	"      --aborts N         ... by the abort of a transaction\n"
 	"spe:  --previous-target  packets with the target of the branch before\n"
 	"      --branch-kinds     call, return or other in the operation type\n"
 	"      --context          packets with the thread, one AUX area per CPU\n"
@@ -62,6 +65,9 @@ enum option_code {
 	OPTION_PID,
 	OPTION_DEPTH,
 	OPTION_KERNEL,
+	OPTION_WRONG_PATH,
+	OPTION_HOLES,
+	OPTION_ABORTS,
 	OPTION_ALIGN,
 	OPTION_CHUNK,
 	OPTION_COLLISIONS,
@@ -79,6 +85,9 @@ static const struct option options[] = {
 	{"pid", required_argument, NULL, OPTION_PID},
 	{"depth", required_argument, NULL, OPTION_DEPTH},
 	{"kernel", required_argument, NULL, OPTION_KERNEL},
+	{"wrong-path", required_argument, NULL, OPTION_WRONG_PATH},
+	{"holes", required_argument, NULL, OPTION_HOLES},
+	{"aborts", required_argument, NULL, OPTION_ABORTS},
 	{"align", required_argument, NULL, OPTION_ALIGN},
 	{"chunk", required_argument, NULL, OPTION_CHUNK},
 	{"collisions", required_argument, NULL, OPTION_COLLISIONS},
@@ -162,6 +171,15 @@ static void read_option(struct arguments *arguments, int option, const char *val
 		break;
 	case OPTION_KERNEL:
 		arguments->lbr.kernel = kernel_of(value);
+		break;
+	case OPTION_WRONG_PATH:
+		arguments->lbr.wrong_path_every = number_of(value);
+		break;
+	case OPTION_HOLES:
+		arguments->lbr.hole_every = number_of(value);
+		break;
+	case OPTION_ABORTS:
+		arguments->lbr.abort_every = number_of(value);
 		break;
 	case OPTION_ALIGN:
 		arguments->spe.record_alignment = number_of(value);
