@@ -56,8 +56,9 @@ static const struct known_message {
 	 NULL},
 	{"goes past the end of the file", PGB_E_TRUNCATED, "the input is cut short",
 	 "build or copy it again"},
-	{"Cannot allocate memory", PGB_E_RESOURCE, "memory ran out", NULL},
-	{"out of memory", PGB_E_RESOURCE, "memory ran out", NULL},
+	/* also what updating debug information ends with: PGB_E_TOOL lets it be tried without */
+	{"Cannot allocate memory", PGB_E_TOOL, "memory ran out", NULL},
+	{"out of memory", PGB_E_TOOL, "memory ran out", NULL},
 };
 
 static const struct known_message *find_message(const char *line)

@@ -4,6 +4,13 @@
 
 #include "bolt/llvm_bolt_private.h"
 
+enum {
+	/* 22 has 18 of them. */
+	DYNO_STATS_MOST = 100,
+	/* It ends at the first one or soon after. */
+	ADVISED_MOST = 100,
+};
+
 /* One line of the output, without its newline. */
 struct line {
 	const char *at, *end;
@@ -149,6 +156,8 @@ static bool parse_dyno(struct line line, struct pgb_llvm_bolt_result *result)
 		if (at[0] == ' ' && at[1] == '(')
 			line.end = at;
 	length = (size_t)(line.end - line.at);
+	if (length == 0)
+		return false;
 	for (size_t i = 0; i < result->dyno_stats.count; i++) {
 		const char *name = result->dyno_stats.items[i].name;
 
@@ -157,6 +166,8 @@ static bool parse_dyno(struct line line, struct pgb_llvm_bolt_result *result)
 			return true;
 		}
 	}
+	if (result->dyno_stats.count == DYNO_STATS_MOST)
+		return false;
 	stat.name = pgb_dup_bytes(line.at, length);
 	stat.before = count;
 	pgb_array_push(&result->dyno_stats, stat);
@@ -172,7 +183,7 @@ static void add_advised(struct line name, struct pgb_llvm_bolt_result *result)
 		end++;
 	while (end > name.at && (end[-1] == '.' || end[-1] == ',' || end[-1] == '\''))
 		end--;
-	if (end == name.at)
+	if (end == name.at || result->skip_advised.count == ADVISED_MOST)
 		return;
 	for (size_t i = 0; i < result->skip_advised.count; i++) {
 		const char *known = result->skip_advised.items[i];

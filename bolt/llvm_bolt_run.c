@@ -317,8 +317,7 @@ static bool can_drop_debug(struct run *run, int code)
 {
 	const char *line = run->result->error_line;
 
-	if (!run->job.update_debug || run->result->skip_advised.count > 0 ||
-	    (code != PGB_E_TOOL && code != PGB_E_RESOURCE))
+	if (!run->job.update_debug || code != PGB_E_TOOL)
 		return false;
 	run->job.update_debug = false;
 	run->result->debug_dropped = true;
