@@ -147,7 +147,8 @@ static void reads_single_lines(void **state)
 		{"BOLT-WARNING: 18446744073709551617 (1.5% of all profiled) functions have "
 		 "invalid\n",
 		 NULL, NULL, 1.5},
-		{"   : \n 12 : \n12 :\n 7 :  (=)\nBOLT-INFO: \nBOLT-WARNING: \nBOLT-ERROR:", NULL, NULL, 0},
+		{"   : \n 12 : \n12 :\n 7 :  (=)\nBOLT-INFO: \nBOLT-WARNING: \nBOLT-ERROR:", NULL,
+		 NULL, 0},
 		{"", NULL, NULL, 0},
 	};
 
