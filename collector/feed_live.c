@@ -23,7 +23,8 @@ struct live_feed {
 	uint32_t *heap;	      /* rings that have a record in this round, earliest on top */
 	size_t heap_count;
 	bool in_round;
-	bool yielded; /* the top of the heap was given out, and has to be passed */
+	bool in_last_round; /* begun after the end: holds everything */
+	bool yielded;	    /* the top of the heap was given out, and has to be passed */
 	bool finished;
 	uint64_t lost;	 /* in all, as the kernel counts; known once finished */
 	uint64_t now_ns; /* when the round began */
@@ -151,6 +152,7 @@ static void begin_round(struct live_feed *live)
 	for (size_t i = live->heap_count / 2; i-- > 0;)
 		sift_down(live, i);
 	live->in_round = true;
+	live->in_last_round = live->finished;
 	live->yielded = false;
 }
 
@@ -195,6 +197,10 @@ static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 		begin_round(live);
 	else if (live->yielded)
 		pass_yielded(live);
+	if (live->heap_count == 0 && live->finished && !live->in_last_round) {
+		end_round(live);
+		begin_round(live);
+	}
 	if (live->heap_count == 0) {
 		end_round(live);
 		return 0;

@@ -309,6 +309,28 @@ static void what_may_still_be_overtaken_waits(void **state)
 	tear_down(&fixture);
 }
 
+/* The end comes while a round is under way that left out a ring and saw older heads. */
+static void the_end_in_the_middle_of_a_round(void **state)
+{
+	const uint64_t now = UINT64_C(5000000000000);
+	struct fixture fixture;
+	struct pgb_record record;
+
+	(void)state;
+	set_up(&fixture, FAKE_SKYLAKE);
+	assert_int_equal(open_feed(&fixture, &(struct pgb_feed_live_config){0}), 0);
+	assert_int_equal(pgb_feed_live_enable(fixture.feed, &fixture.error), 0);
+	fake_perf_set_clock(fixture.perf, now);
+	write_sample(&fixture, 42, 0, 42, 1, now - 1000000000);
+	write_sample(&fixture, 42, 0, 42, 2, now - 900000000);
+	write_sample(&fixture, 42, 1, 42, 4, now - 1000);
+	assert_int_equal(pgb_feed_next(fixture.feed, &record, &fixture.error), 1);
+	write_sample(&fixture, 42, 0, 42, 3, now - 2000);
+	pgb_feed_live_finish(fixture.feed);
+	assert_drained(&fixture, "2 3 4", __LINE__);
+	tear_down(&fixture);
+}
+
 static void a_full_ring_loses_and_tells(void **state)
 {
 	struct fixture fixture;
@@ -689,6 +711,7 @@ int main(void)
 		cmocka_unit_test(other_cores_still_report_mappings),
 		cmocka_unit_test(rings_are_merged_by_time),
 		cmocka_unit_test(what_may_still_be_overtaken_waits),
+		cmocka_unit_test(the_end_in_the_middle_of_a_round),
 		cmocka_unit_test(a_full_ring_loses_and_tells),
 		cmocka_unit_test(what_was_read_is_given_back_early),
 		cmocka_unit_test(garbage_in_a_ring_costs_one_counter),

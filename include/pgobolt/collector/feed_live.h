@@ -53,8 +53,8 @@ int pgb_feed_live_new(struct pgb_feed **feed, const struct pgb_feed_live_config 
 int pgb_feed_live_enable(struct pgb_feed *feed, struct pgb_error *error);
 void pgb_feed_live_disable(struct pgb_feed *feed);
 /*
- * Nothing more will be written: the next round yields everything that is left. Also takes over
- * what the kernel lost without telling in a record.
+ * Nothing more will be written: next() yields everything that is left before it says 0. Also takes
+ * over what the kernel lost without telling in a record.
  */
 void pgb_feed_live_finish(struct pgb_feed *feed);
 size_t pgb_feed_live_ring_bytes(const struct pgb_feed *feed);
