@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pgobolt/base/text.h"
 #include "pgobolt/collector/host.h"
 
 const struct pgb_source *const pgb_sources[] = {&pgb_source_lbr, &pgb_source_walk, &pgb_source_ip,
@@ -68,9 +69,35 @@ static int set_rate(const struct pgb_host *host, const struct pgb_rate *rate,
 }
 
 /*
- * A generic event counts on one kind of core only, unless it is opened once for each: from Linux
- * 5.13 on the high half of config names the PMU.
+ * A generic event on one PMU. The high half of config names it; Arm's drivers know that from
+ * Linux 6.6 on, and before need the PMU's own event.
  */
+static void set_pmu(const struct pgb_host *host, const struct pgb_pmu *pmu,
+		    struct perf_event_attr *attr)
+{
+	static const char *const arm_events[] = {
+		[PERF_COUNT_HW_CPU_CYCLES] = "cpu_cycles",
+		[PERF_COUNT_HW_INSTRUCTIONS] = "inst_retired",
+		[PERF_COUNT_HW_BRANCH_INSTRUCTIONS] = "br_retired",
+		[PERF_COUNT_HW_BRANCH_MISSES] = "br_mis_pred",
+	};
+	uint64_t generic = attr->config;
+
+	attr->config |= (uint64_t)pmu->type << 32;
+	if (host->vendor == PGB_VENDOR_ARM && !pgb_host_kernel_since(host, 6, 6) &&
+	    generic < sizeof(arm_events) / sizeof(arm_events[0]) && arm_events[generic]) {
+		char *name = pgb_format("%s/%s/", pmu->name, arm_events[generic]);
+		struct perf_event_attr own = {0};
+
+		if (pgb_event_parse(host, name, &own, NULL) == 0) {
+			attr->type = own.type;
+			attr->config = own.config;
+		}
+		free(name);
+	}
+}
+
+/* A generic event counts on one kind of core only, unless it is opened once for each. */
 static void expand_to_core_pmus(const struct pgb_host *host, struct pgb_source_plan *plan)
 {
 	struct perf_event_attr attr = plan->attrs[0];
@@ -84,7 +111,7 @@ static void expand_to_core_pmus(const struct pgb_host *host, struct pgb_source_p
 		if (!host->pmus.items[i].is_core)
 			continue;
 		plan->attrs[count] = attr;
-		plan->attrs[count++].config |= (uint64_t)host->pmus.items[i].type << 32;
+		set_pmu(host, &host->pmus.items[i], &plan->attrs[count++]);
 	}
 	plan->attr_count = count;
 }

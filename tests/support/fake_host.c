@@ -115,6 +115,21 @@ static const struct fake_file neoverse[] = {
 	{NULL, NULL},
 };
 
+#define ARM_CORE(pmu, number, cpus)                                                                \
+	{PMU pmu "/type", number}, {PMU pmu "/cpus", cpus},                                        \
+		{PMU pmu "/format/event", "config:0-15"},                                          \
+	{                                                                                          \
+		PMU pmu "/events/cpu_cycles", "event=0x0011"                                       \
+	}
+static const struct fake_file big_little[] = {
+	{"/proc/cpuinfo", "CPU implementer\t: 0x41\nCPU part\t: 0xd05\n"},
+	{KERNEL "osrelease", "6.1.0-18-arm64"},
+	{ONLINE, "0-7"},
+	ARM_CORE("armv8_cortex_a55", "8", "0-3"),
+	ARM_CORE("armv8_cortex_a76", "9", "4-7"),
+	{NULL, NULL},
+};
+
 static const struct fake_file guest[] = {
 	{"/proc/cpuinfo", "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 106\n"
 			  "model name\t: Intel Xeon Processor (Icelake)\n"
@@ -135,9 +150,15 @@ static const struct fake_file guest_pmu[] = {
 };
 
 static const struct fake_file *const machines[] = {
-	[FAKE_SKYLAKE] = skylake, [FAKE_ALDERLAKE] = alderlake, [FAKE_ZEN2] = zen2,
-	[FAKE_ZEN3] = zen3,	  [FAKE_ZEN4] = zen4,		[FAKE_NEOVERSE] = neoverse,
-	[FAKE_GUEST] = guest,	  [FAKE_GUEST_PMU] = guest_pmu,
+	[FAKE_SKYLAKE] = skylake,
+	[FAKE_ALDERLAKE] = alderlake,
+	[FAKE_ZEN2] = zen2,
+	[FAKE_ZEN3] = zen3,
+	[FAKE_ZEN4] = zen4,
+	[FAKE_NEOVERSE] = neoverse,
+	[FAKE_BIG_LITTLE] = big_little,
+	[FAKE_GUEST] = guest,
+	[FAKE_GUEST_PMU] = guest_pmu,
 };
 
 void fake_root_write(const char *root, const char *path, const char *text)

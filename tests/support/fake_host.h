@@ -9,15 +9,16 @@
 #include "pgobolt/collector/host.h"
 
 enum fake_machine {
-	FAKE_EMPTY,	/* nothing at all */
-	FAKE_SKYLAKE,	/* Intel, 32 branch records, 4 CPUs */
-	FAKE_ALDERLAKE, /* cpu_core on CPUs 0-3, cpu_atom on CPUs 4-7 */
-	FAKE_ZEN2,	/* AMD without branch records, with IBS */
-	FAKE_ZEN3,	/* BRS */
-	FAKE_ZEN4,	/* LbrExtV2 */
-	FAKE_NEOVERSE,	/* Arm, Linux 6.17: whether it has BRBE only opening tells */
-	FAKE_GUEST,	/* virtual machine without a PMU, 2 CPUs */
-	FAKE_GUEST_PMU, /* virtual machine with a PMU but without branch records */
+	FAKE_EMPTY,	 /* nothing at all */
+	FAKE_SKYLAKE,	 /* Intel, 32 branch records, 4 CPUs */
+	FAKE_ALDERLAKE,	 /* cpu_core on CPUs 0-3, cpu_atom on CPUs 4-7 */
+	FAKE_ZEN2,	 /* AMD without branch records, with IBS */
+	FAKE_ZEN3,	 /* BRS */
+	FAKE_ZEN4,	 /* LbrExtV2 */
+	FAKE_NEOVERSE,	 /* Arm, Linux 6.17: whether it has BRBE only opening tells */
+	FAKE_BIG_LITTLE, /* Arm, Linux 6.1: Cortex-A55 on CPUs 0-3, Cortex-A76 on CPUs 4-7 */
+	FAKE_GUEST,	 /* virtual machine without a PMU, 2 CPUs */
+	FAKE_GUEST_PMU,	 /* virtual machine with a PMU but without branch records */
 };
 
 /* Make the tree; the path is the caller's to free, after fake_root_remove(). */

@@ -27,6 +27,8 @@ static void reads_each_machine(void **state)
 		{__LINE__, FAKE_ZEN4, PGB_VENDOR_AMD, 25, 17, 4, 2, 16, "cpu", 0, 0, 1},
 		{__LINE__, FAKE_NEOVERSE, PGB_VENDOR_ARM, 0x41, 0xd83, 4, 3, 0, "armv8_pmuv3_0", 0,
 		 0, 0},
+		{__LINE__, FAKE_BIG_LITTLE, PGB_VENDOR_ARM, 0x41, 0xd05, 8, 3, 0,
+		 "armv8_cortex_a55", 0, 0, 0},
 		{__LINE__, FAKE_GUEST, PGB_VENDOR_INTEL, 6, 106, 2, 1, 0, NULL, 1, 0, 0},
 		{__LINE__, FAKE_GUEST_PMU, PGB_VENDOR_INTEL, 6, 106, 2, 2, 0, "cpu", 1, 0, 0},
 	};

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -43,6 +44,7 @@ static const struct plan_row {
 	{__LINE__, FAKE_ZEN2, {0}, 1, PERF_TYPE_HARDWARE, 0, 1000003, 0, "cycles"},
 	{__LINE__, FAKE_NEOVERSE, {0}, 1, PERF_TYPE_HARDWARE, 0, 1000003, 0, "cycles"},
 	{__LINE__, FAKE_ALDERLAKE, {0}, 2, PERF_TYPE_HARDWARE, 10ull << 32, 1000003, 0, "cycles"},
+	{__LINE__, FAKE_BIG_LITTLE, {0}, 2, 8, 0x11, 1000003, 0, "cycles"},
 	{__LINE__, FAKE_GUEST, {0}, 1, PERF_TYPE_SOFTWARE, 0, 250007, 0, "cpu-clock"},
 	{__LINE__, FAKE_GUEST, {NULL, {0, 999}}, 1, PERF_TYPE_SOFTWARE, 0, 999, 1, "cpu-clock"},
 	{__LINE__,
@@ -70,11 +72,12 @@ static void plans_for_each_machine(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(plan_rows) / sizeof(plan_rows[0]); i++) {
+		char *root = fake_root_new(plan_rows[i].machine);
 		struct pgb_source_plan plan;
 		struct pgb_error error = {0};
 		struct pgb_host host;
 
-		fake_host_init(&host, plan_rows[i].machine);
+		assert_int_equal(pgb_host_init(&host, root, &error), 0);
 		if (pgb_source_ip.plan(&host, &plan_rows[i].request, &plan, &error) != 0)
 			fail_msg("row of line %d: %s", plan_rows[i].line, error.message);
 		if (plan.attr_count != plan_rows[i].attrs ||
@@ -87,6 +90,8 @@ static void plans_for_each_machine(void **state)
 		assert_true(plan.attrs[0].exclude_kernel && plan.attrs[0].exclude_hv);
 		assert_int_equal(plan.attrs[0].branch_sample_type, 0);
 		pgb_host_release(&host);
+		fake_root_remove(root);
+		free(root);
 	}
 }
 
