@@ -320,7 +320,9 @@ static void read_pmus(struct pgb_host *host)
 		if (entry->d_name[0] != '.')
 			read_pmu(host, entry->d_name);
 	closedir(folder);
-	qsort(host->pmus.items, host->pmus.count, sizeof(host->pmus.items[0]), compare_pmus);
+	if (host->pmus.count > 0)
+		qsort(host->pmus.items, host->pmus.count, sizeof(host->pmus.items[0]),
+		      compare_pmus);
 }
 
 int pgb_host_init(struct pgb_host *host, const char *root, struct pgb_error *error)

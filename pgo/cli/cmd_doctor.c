@@ -165,7 +165,8 @@ static const struct pgb_option options[] = {
 	 .kind = PGB_OPTION_STRING,
 	 .argument = "PATH",
 	 .offset = offsetof(struct doctor_options, llvm_bolt),
-	 .help = "look at this llvm-bolt (default: PGOBOLT_LLVM_BOLT, PATH, /usr/lib/llvm-*/bin)"},
+	 .help = "look at this llvm-bolt; default: $PGOBOLT_LLVM_BOLT, PATH, the newest in "
+		 "/usr/lib/llvm-*"},
 	{.name = "root",
 	 .hidden = true, /* for tests: other machines' /sys and /proc */
 	 .kind = PGB_OPTION_STRING,

@@ -100,7 +100,7 @@ static const struct pgb_option options[] = {
 	 .kind = PGB_OPTION_UNSIGNED,
 	 .argument = "N",
 	 .offset = offsetof(struct dump_options, limit),
-	 .help = "show at most N rows of each list, 0: all (default: 20)"},
+	 .help = "show at most N rows of each list, 0: all; default: 20"},
 	{.name = NULL},
 };
 

@@ -147,7 +147,7 @@ static const struct pgb_option options[] = {
 	 .kind = PGB_OPTION_LIST,
 	 .argument = "N",
 	 .offset = offsetof(struct merge_options, weights),
-	 .help = "multiply the counts of the inputs after it by N (default: 1)"},
+	 .help = "multiply the counts of the inputs after it by N; default: 1"},
 	{.name = NULL},
 };
 

@@ -86,13 +86,13 @@ static int set_choice(const struct pgb_option *option, int *value, const char *t
 {
 	struct pgb_text words = {0};
 
-	for (int i = 0; option->choices[i]; i++) {
+	for (int i = 0; option->choices[i]; i++)
 		if (strcmp(option->choices[i], text) == 0) {
 			*value = i;
 			return 0;
 		}
+	for (int i = 0; option->choices[i]; i++)
 		pgb_text_addf(&words, "%s%s", i ? ", " : "", option->choices[i]);
-	}
 	pgb_fail(error, PGB_E_USAGE, "'%s' is none of: %s", text, pgb_text_string(&words));
 	pgb_text_release(&words);
 	return PGB_E_USAGE;
