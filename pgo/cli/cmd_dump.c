@@ -78,6 +78,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 	static int (*const dumpers[PGB_INPUT_KINDS])(const struct dump *, struct pgb_error *) = {
 		[PGB_INPUT_ELF] = pgb_dump_elf,
 		[PGB_INPUT_FDATA] = pgb_dump_fdata,
+		[PGB_INPUT_PERF_DATA] = pgb_dump_perf_data,
 		[PGB_INPUT_RECORDING] = pgb_dump_recording,
 	};
 	const struct dump_options *options = cli->options;

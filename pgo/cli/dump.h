@@ -22,6 +22,8 @@ int pgb_dump_fdata(const struct dump *dump, struct pgb_error *error);
 int pgb_dump_edges(const struct dump *dump, struct pgb_error *error);
 int pgb_dump_preagg(const struct dump *dump, struct pgb_error *error);
 int pgb_dump_perf_data(const struct dump *dump, struct pgb_error *error);
+/* The same from memory. */
+int pgb_dump_perf_bytes(const struct dump *dump, struct pgb_cursor bytes, struct pgb_error *error);
 
 /* Rows to print of a list of `count`. */
 size_t pgb_dump_rows(const struct dump *dump, size_t count);

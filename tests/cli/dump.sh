@@ -33,6 +33,26 @@ run 0 dump recording --json
 stdout_is_json
 stdout_has '"source_reason"'
 
+# perf.data: whole, big-endian, from a pipe, cut
+corpus=$SRCDIR/tests/fuzz/corpus/dump
+for kind in file file-big-endian pipe; do
+	run 0 dump "$corpus/$kind"
+	stdout_has 'period 1000003  branch stacks'
+	stdout_has 'app (exec)'
+	stdout_has '400000+1000 offset 0 /app'
+	stdout_has '2 branches: 400020>400000'
+	stdout_lacks 'cut'
+done
+run 0 dump "$corpus/cut"
+stdout_has 'cut: it ends inside a record'
+cp "$corpus/pipe" pipe
+run 0 dump -n 3 --json pipe
+golden perf-json
+stdout_is_json
+head -c 50 "$corpus/file" >head
+run 1 dump head
+stderr_has 'the file ends inside its head'
+
 # a name cannot reach the terminal as a command
 printf '1 evil\033[2J 0 1 main 0 0 1\n' >evil.fdata
 run 0 dump evil.fdata
