@@ -53,7 +53,7 @@ owner() {
 owner 'perfmon/' '^collector/event\.c$'
 owner 'Zydis/' '^collector/(insn|lookahead|lookahead_plan|lookahead_decode)_x86_64\.[ch]$'
 owner '(libelf|gelf|elfutils/|dwarf)' '^bolt/elf_image[a-z_]*\.[ch]$'
-owner 'zstd' '^collector/feed_perfdata[a-z_]*\.c$'
+owner 'zstd' '^(collector/feed_perfdata|tests/support/perf_file)[a-z_]*\.c$'
 owner 'cmocka' '^tests/'
 
 for header in $(find include/pgobolt/collector include/pgobolt/bolt include/pgobolt/pgo \

@@ -9,6 +9,14 @@
 enum {
 	/* A perf record's size is 16 bits. */
 	PGB_LIMIT_RECORD_BYTES = 65536,
+	/* Events of one recording, and their ids: one per event, CPU and thread. */
+	PGB_LIMIT_EVENTS = 4096,
+	PGB_LIMIT_EVENT_IDS = 4 * 1024 * 1024,
+	/* What is read ahead of a recording to put its records in time order. */
+	PGB_LIMIT_REORDER_BYTES = 64 * 1024 * 1024,
+	PGB_LIMIT_REORDER_RECORDS = 1024 * 1024,
+	/* One section of a recording's header: build-ids, event names. */
+	PGB_LIMIT_SECTION_BYTES = 64 * 1024 * 1024,
 	/* Branch stack entries in one sample; the deepest known hardware has 64. */
 	PGB_LIMIT_STACK_ENTRIES = 2048,
 	/* The longest path the kernel reports, with its NUL. */

@@ -67,6 +67,7 @@ struct pgb_record {
 	uint32_t type;
 	uint16_t misc;
 	uint16_t size_bytes;
+	uint32_t event; /* feeds of several events: the index; set by the feed */
 
 	/*
 	 * From the sample or the sample_id trailer; 0 where sample_type has no such field. Of
