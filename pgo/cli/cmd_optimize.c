@@ -192,7 +192,7 @@ static int optimize_one(struct batch *batch, const char *binary, struct pgb_erro
 	output = output_of(options, profile.binary);
 	job.output = output;
 	code = pgb_optimize(&job, &batch->bolt, &result, &batch->cli->output.log, error);
-	pgb_progress_done(&batch->progress);
+	pgb_progress_erase(&batch->progress);
 	if (code == 0) {
 		pgb_optimize_print(&batch->cli->output, &batch->bolt, &job, &result);
 		json_array_append_new(batch->documents,
@@ -239,6 +239,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 		catch_signals(true);
 		code = optimize_all(&batch, error);
 		catch_signals(false);
+		pgb_progress_done(&batch.progress);
 		if (code == 0)
 			pgb_output_json(&cli->output,
 					json_pack("{s:O}", "optimized", batch.documents));

@@ -89,6 +89,7 @@ static int set_choice(const struct pgb_option *option, int *value, const char *t
 	for (int i = 0; option->choices[i]; i++)
 		if (strcmp(option->choices[i], text) == 0) {
 			*value = i;
+			pgb_text_release(&words);
 			return 0;
 		}
 	for (int i = 0; option->choices[i]; i++)
