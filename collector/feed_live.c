@@ -70,44 +70,49 @@ static bool is_too_new(const struct live_feed *live, const struct pgb_record *re
 	       record->time_ns < live->now_ns + AHEAD_NS;
 }
 
-/*
- * A sample of a thread that we opened events for and that had inherited others: it comes once
- * for each. Those of its own events stay.
- */
-static bool counts_twice(const struct live_feed *live, const struct pgb_record *record)
+static struct pgb_live_late *find_late(struct pgb_live_set *set, uint32_t tid)
 {
-	const struct pgb_live_set *set = &live->set;
-	bool late = false;
+	for (size_t i = 0; i < set->late.count; i++)
+		if (set->late.items[i].tid == (pid_t)tid)
+			return &set->late.items[i];
+	return NULL;
+}
 
-	for (size_t i = 0; i < set->late_tids.count && !late; i++)
-		late = set->late_tids.items[i] == (pid_t)record->tid;
-	if (!late)
-		return false;
-	for (size_t i = 0; i < set->events.count; i++)
-		if (set->events.items[i].id == record->id &&
-		    set->events.items[i].tid == (pid_t)record->tid)
+/* Samples of late threads count where they come from the events that were opened for them. */
+static bool counts_twice(struct pgb_live_set *set, const struct pgb_record *record)
+{
+	const struct pgb_live_late *late = find_late(set, record->tid);
+
+	for (size_t i = 0; late && i < set->late_ids.count; i++)
+		if (set->late_ids.items[i].id == record->id &&
+		    set->late_ids.items[i].tid == late->opened_tid)
 			return false;
-	return true;
+	return late != NULL;
 }
 
-/* The number may be given to another thread, which then has inherited events only. */
-static void forget_late_thread(struct live_feed *live, pid_t tid)
+/* What a late thread starts inherits what it has; an ended one's number may be given again. */
+static void follow_late(struct pgb_live_set *set, const struct pgb_record *record)
 {
-	struct pgb_live_set *set = &live->set;
+	struct pgb_live_late *parent = find_late(set, record->task.parent_tid);
+	struct pgb_live_late *subject = find_late(set, record->subject_tid);
 
-	for (size_t i = 0; i < set->late_tids.count; i++)
-		if (set->late_tids.items[i] == tid)
-			set->late_tids.items[i] = set->late_tids.items[--set->late_tids.count];
+	if (record->type == PERF_RECORD_FORK && parent && !subject) {
+		struct pgb_live_late child = {(pid_t)record->subject_tid, parent->opened_tid};
+
+		pgb_array_push(&set->late, child);
+	} else if (record->type == PERF_RECORD_EXIT && subject) {
+		*subject = set->late.items[--set->late.count];
+	}
 }
 
-/* false: a sample that must be left out. */
+/* false: a sample to leave out. In order of time, for FORK must come before what it leads to. */
 static bool accept(struct live_feed *live, const struct pgb_record *record)
 {
-	if (live->set.late_tids.count == 0)
+	if (live->set.late.count == 0)
 		return true;
-	if (record->type == PERF_RECORD_EXIT)
-		forget_late_thread(live, (pid_t)record->subject_tid);
-	return record->type != PERF_RECORD_SAMPLE || !counts_twice(live, record);
+	if (record->type == PERF_RECORD_FORK || record->type == PERF_RECORD_EXIT)
+		follow_late(&live->set, record);
+	return record->type != PERF_RECORD_SAMPLE || !counts_twice(&live->set, record);
 }
 
 /* Parse the record at the tail; false: nothing in this ring for this round. */
@@ -121,7 +126,7 @@ static bool load(struct live_feed *live, struct pgb_live_ring *ring)
 			result = pgb_record_parse(&bytes, &live->set.format, &ring->record);
 			if (result == 1 && is_too_new(live, &ring->record))
 				return false;
-			if (result == 1 && accept(live, &ring->record)) {
+			if (result == 1) {
 				if (!ring->record.has_time)
 					ring->record.time_ns = live->last_time_ns;
 				return true;
@@ -188,11 +193,9 @@ static void pass_yielded(struct live_feed *live)
 	live->yielded = false;
 }
 
-static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error)
+/* The earliest record of this round; NULL: the round is over. */
+static const struct pgb_record *earliest(struct live_feed *live)
 {
-	struct live_feed *live = live_of(feed);
-
-	(void)error;
 	if (!live->in_round)
 		begin_round(live);
 	else if (live->yielded)
@@ -203,10 +206,24 @@ static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	}
 	if (live->heap_count == 0) {
 		end_round(live);
-		return 0;
+		return NULL;
 	}
-	*record = live->set.rings.items[live->heap[0]].record;
 	live->yielded = true;
+	return &live->set.rings.items[live->heap[0]].record;
+}
+
+static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error)
+{
+	struct live_feed *live = live_of(feed);
+	const struct pgb_record *next;
+
+	(void)error;
+	do
+		next = earliest(live);
+	while (next && !accept(live, next));
+	if (next == NULL)
+		return 0;
+	*record = *next;
 	if (record->time_ns < live->last_time_ns)
 		feed->stats.disordered++;
 	else

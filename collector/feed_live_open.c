@@ -155,8 +155,6 @@ static int add_event(struct opening *opening, int fd, pid_t tid, unsigned int cp
 					  "sharing the ring of CPU %u failed: %s", cpu,
 					  strerror(-code));
 	}
-	if (result == PGB_OK && !opening->first_listing)
-		sys->control(sys->context, fd, PERF_EVENT_IOC_ID, (uintptr_t)&event.id);
 	if (result < 0)
 		sys->close(sys->context, fd);
 	else
@@ -178,7 +176,16 @@ static int open_event(struct opening *opening, struct perf_event_attr attr, pid_
 	if (fd < 0)
 		return pgb_feed_live_explain(config->host, &attr, fd, config->system_wide, error);
 	result = add_event(opening, fd, tid, cpu, error);
-	return result < 0 ? result : 1;
+	if (result < 0)
+		return result;
+	if (!opening->first_listing) {
+		struct pgb_live_late_id late = {.tid = tid};
+
+		config->sys->control(config->sys->context, fd, PERF_EVENT_IOC_ID,
+				     (uintptr_t)&late.id);
+		pgb_array_push(&opening->set->late_ids, late);
+	}
+	return 1;
 }
 
 /* Number of events opened for one thread (-1: all), or an error. */
@@ -242,6 +249,13 @@ static bool list_new_threads(const struct opening *opening, pid_t pid, tid_list 
 	return true;
 }
 
+static void add_late(struct pgb_live_set *set, pid_t tid)
+{
+	struct pgb_live_late late = {.tid = tid, .opened_tid = tid};
+
+	pgb_array_push(&set->late, late);
+}
+
 /*
  * All threads there are, then those that appeared meanwhile, until there are none: each listing
  * is complete before the first event of it is opened, so that what the first one holds cannot
@@ -265,7 +279,7 @@ static int attach(struct opening *opening, struct pgb_error *error)
 		for (size_t i = 0; i < tids.count && result >= 0; i++) {
 			result = open_thread(opening, tids.items[i], error);
 			if (result > 0 && listing > 0)
-				pgb_array_push(&opening->set->late_tids, tids.items[i]);
+				add_late(opening->set, tids.items[i]);
 		}
 		if (tids.count == 0 || result < 0)
 			break;
@@ -284,7 +298,8 @@ static void close_all(struct pgb_live_set *set)
 		set->sys->close(set->sys->context, set->events.items[i].fd);
 	set->rings.count = 0;
 	set->events.count = 0;
-	set->late_tids.count = 0;
+	set->late.count = 0;
+	set->late_ids.count = 0;
 }
 
 static void complete_attr(const struct pgb_feed_live_config *config, struct perf_event_attr *attr)
@@ -367,7 +382,7 @@ static int open_all(struct opening *opening, struct pgb_error *error)
 int pgb_feed_live_open(struct pgb_live_set *set, const struct pgb_feed_live_config *config,
 		       struct pgb_error *error)
 {
-	struct opening opening = {.set = set, .config = config};
+	struct opening opening = {.set = set, .config = config, .first_listing = true};
 	int result;
 
 	pgb_assert(config->attr_count > 0 && config->attr_count <= PGB_FEED_LIVE_ATTRS_MAX);
@@ -391,6 +406,7 @@ void pgb_feed_live_close(struct pgb_live_set *set)
 	close_all(set);
 	pgb_array_release(&set->rings);
 	pgb_array_release(&set->events);
-	pgb_array_release(&set->late_tids);
+	pgb_array_release(&set->late);
+	pgb_array_release(&set->late_ids);
 	*set = (struct pgb_live_set){0};
 }

@@ -468,6 +468,19 @@ static int start_thread(void *context, const struct perf_event_attr *attr, pid_t
 	return 0;
 }
 
+/* FORK or EXIT of `tid`, through the event of `event_tid` on CPU 0. */
+static void write_task(struct fixture *fixture, pid_t event_tid, uint32_t type, uint32_t tid,
+		       uint32_t parent_tid, uint64_t time_ns)
+{
+	struct fake_event *event = fake_perf_find(fixture->perf, event_tid, 0);
+	struct perf_identity who = {.pid = 42, .tid = tid, .time_ns = time_ns};
+
+	fixture->bytes.length = 0;
+	perf_encode_task(&fixture->bytes, &event->attr, type, &who, 42, parent_tid);
+	assert_true(
+		fake_perf_write(fixture->perf, event, fixture->bytes.data, fixture->bytes.length));
+}
+
 static void a_thread_that_starts_meanwhile_counts_once(void **state)
 {
 	struct fixture fixture;
@@ -484,15 +497,15 @@ static void a_thread_that_starts_meanwhile_counts_once(void **state)
 	write_sample(&fixture, 44, 1, 44, 4, 1004);
 	write_sample(&fixture, 42, 0, 99, 5, 1005); /* a new thread: inherited only */
 	assert_drained(&fixture, "1 3 4 5", __LINE__);
-	/* once it has ended, its number may be another thread's */
-	fixture.bytes.length = 0;
-	perf_encode_task(&fixture.bytes, &fake_perf_find(fixture.perf, 44, 0)->attr,
-			 PERF_RECORD_EXIT,
-			 &(struct perf_identity){.pid = 42, .tid = 44, .time_ns = 1006}, 42, 42);
-	fake_perf_write(fixture.perf, fake_perf_find(fixture.perf, 44, 0), fixture.bytes.data,
-			fixture.bytes.length);
-	write_sample(&fixture, 43, 0, 44, 6, 1007);
+	/* what it starts inherits its own events and those that it may have inherited */
+	write_task(&fixture, 44, PERF_RECORD_FORK, 45, 44, 1006);
+	write_sample(&fixture, 44, 1, 45, 6, 1007);
+	write_sample(&fixture, 43, 0, 45, 7, 1008);
 	assert_drained(&fixture, "6", __LINE__);
+	/* once it has ended, its number may be another thread's */
+	write_task(&fixture, 44, PERF_RECORD_EXIT, 45, 44, 1009);
+	write_sample(&fixture, 43, 0, 45, 8, 1010);
+	assert_drained(&fixture, "8", __LINE__);
 	tear_down(&fixture);
 }
 

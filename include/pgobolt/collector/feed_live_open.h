@@ -17,7 +17,21 @@ struct pgb_live_event {
 	int fd;
 	pid_t tid;     /* -1: every thread on the CPU */
 	uint32_t ring; /* index */
-	uint64_t id;   /* of late threads only, else 0 */
+};
+
+/*
+ * A thread that appeared while we attached, or one that such a thread started since. It has the
+ * events that were opened for `opened_tid`, and may have inherited those of another thread too:
+ * samples from the latter would count twice.
+ */
+struct pgb_live_late {
+	pid_t tid, opened_tid;
+};
+
+/* An event that was opened for a late thread: samples carry its id. */
+struct pgb_live_late_id {
+	pid_t tid;
+	uint64_t id;
 };
 
 struct pgb_live_ring {
@@ -33,11 +47,8 @@ struct pgb_live_set {
 	struct pgb_record_format format;
 	PGB_ARRAY(struct pgb_live_event) events;
 	PGB_ARRAY(struct pgb_live_ring) rings;
-	/*
-	 * Threads that appeared while we attached. They have our events, and may have inherited
-	 * those of the thread that started them too: such samples would count twice.
-	 */
-	PGB_ARRAY(pid_t) late_tids;
+	PGB_ARRAY(struct pgb_live_late) late;
+	PGB_ARRAY(struct pgb_live_late_id) late_ids;
 };
 
 /* Errors as pgb_feed_live_new(). On failure nothing stays open. */
