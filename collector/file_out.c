@@ -193,7 +193,10 @@ static int open_target(struct pgb_out_file *out, struct pgb_error *error)
 	if (code != 0)
 		return code;
 	if (kind == TARGET_DIRECT) {
-		fd = open(out->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+		/* opened anew, a file that stdout leads to would have another offset */
+		fd = strcmp(out->path, "/dev/stdout") == 0
+			     ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+			     : open(out->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
 		return fd >= 0 ? fd : fail_write(error, errno, out->path);
 	}
 	if (kind == TARGET_REGULAR && faccessat(AT_FDCWD, out->path_target, W_OK, AT_EACCESS) != 0)

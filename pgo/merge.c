@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgo/merge_private.h"
 
+#include "pgobolt/base/limits.h"
+#include "pgobolt/base/text.h"
 #include "pgobolt/bolt/fdata_read.h"
 #include "pgobolt/bolt/fdata_write.h"
 #include "pgobolt/bolt/profile.h"
 #include "pgobolt/collector/edges.h"
 #include "pgobolt/collector/file.h"
+#include "pgobolt/collector/preagg.h"
 
 void pgb_merge_announce(const struct pgb_merge_job *job, size_t index)
 {
@@ -53,6 +56,73 @@ static int merge_fdata(const struct pgb_merge_job *job, struct pgb_merge_result 
 	return code;
 }
 
+/* Event names of all inputs, each list once, joined by commas. */
+static void add_events(struct pgb_text *events, struct pgb_cursor bytes)
+{
+	char *own = pgb_preagg_events(bytes);
+
+	if (own[0] && (events->length == 0 || strstr(events->data, own) == NULL))
+		pgb_text_addf(events, "%s%s", events->length ? "," : "", own);
+	free(own);
+}
+
+static int read_preagg(const struct pgb_merge_input *input, struct pgb_edges *edges,
+		       struct pgb_text *events, struct pgb_error *error)
+{
+	struct pgb_file_map map = {0};
+	struct pgb_cursor bytes;
+	int code = pgb_file_map_open(&map, input->path, error);
+
+	if (code)
+		return code;
+	bytes = pgb_cursor_of(map.bytes, map.size_bytes);
+	code = pgb_preagg_read(bytes, input->path, input->weight, NULL, edges, 0, error);
+	if (code == 0)
+		add_events(events, bytes);
+	pgb_file_map_close(&map);
+	return code;
+}
+
+static int write_preagg(const struct pgb_merge_job *job, struct pgb_edges *edges,
+			const char *events, struct pgb_merge_result *result,
+			struct pgb_error *error)
+{
+	struct pgb_out_file out = {0};
+	const struct pgb_edge *sorted = pgb_edges_sorted(edges, &result->lines);
+	int code = pgb_out_open(&out, job->output, error);
+
+	if (code)
+		return code;
+	for (size_t i = 0; i < result->lines; i++)
+		result->total = pgb_count_add(result->total, sorted[i].count);
+	code = pgb_preagg_write(out.stream, edges, 0, events, &result->lost, error);
+	if (code == 0)
+		code = pgb_out_commit(&out, error);
+	pgb_out_discard(&out);
+	return code;
+}
+
+static int merge_preagg(const struct pgb_merge_job *job, struct pgb_merge_result *result,
+			struct pgb_error *error)
+{
+	struct pgb_edges *edges = pgb_edges_new();
+	struct pgb_text events = {0};
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < job->input_count; i++) {
+		pgb_merge_announce(job, i);
+		code = read_preagg(&job->inputs[i], edges, &events, error);
+	}
+	if (code == 0 && pgb_edges_overflow(edges))
+		code = pgb_fail(error, PGB_E_LIMIT, "the inputs hold more than %d distinct edges",
+				PGB_LIMIT_EDGES);
+	if (code == 0)
+		code = write_preagg(job, edges, pgb_text_string(&events), result, error);
+	pgb_text_release(&events);
+	pgb_edges_free(edges);
+	return code;
+}
+
 /* One kind for all, and one that can be merged. */
 static int identify_inputs(const struct pgb_merge_job *job, enum pgb_input_kind *kind,
 			   struct pgb_error *error)
@@ -64,7 +134,7 @@ static int identify_inputs(const struct pgb_merge_job *job, enum pgb_input_kind 
 
 		if (code)
 			return code;
-		if (own != PGB_INPUT_FDATA && own != PGB_INPUT_RECORDING)
+		if (own != PGB_INPUT_FDATA && own != PGB_INPUT_PREAGG && own != PGB_INPUT_RECORDING)
 			return pgb_input_refuse(path, own, "a profile or recording to be merged",
 						error);
 		if (i > 0 && own != *kind) {
@@ -119,5 +189,6 @@ int pgb_merge(const struct pgb_merge_job *job, struct pgb_merge_result *result,
 	warn_of_repeats(job);
 	if (result->kind == PGB_INPUT_RECORDING)
 		return pgb_merge_recordings(job, result, error);
-	return merge_fdata(job, result, error);
+	return result->kind == PGB_INPUT_PREAGG ? merge_preagg(job, result, error)
+						: merge_fdata(job, result, error);
 }

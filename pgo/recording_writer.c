@@ -300,7 +300,7 @@ int pgb_recording_writer_commit(struct pgb_recording_writer *writer,
 	int code;
 
 	pgb_assert(writer->fd_lock >= 0);
-	recording->runs = 1 + writer->former.runs;
+	recording->runs = pgb_count_add(recording->runs ? recording->runs : 1, writer->former.runs);
 	pgb_recording_add_counters(&recording->stats, &writer->former.stats);
 	code = pgb_recording_carry(writer, recording, error);
 	pgb_recording_arrange(recording);

@@ -76,10 +76,9 @@ json_t *pgb_dump_count(uint64_t count)
 static int run(struct pgb_cli *cli, struct pgb_error *error)
 {
 	static int (*const dumpers[PGB_INPUT_KINDS])(const struct dump *, struct pgb_error *) = {
-		[PGB_INPUT_ELF] = pgb_dump_elf,
-		[PGB_INPUT_FDATA] = pgb_dump_fdata,
-		[PGB_INPUT_PERF_DATA] = pgb_dump_perf_data,
-		[PGB_INPUT_RECORDING] = pgb_dump_recording,
+		[PGB_INPUT_EDGES] = pgb_dump_edges,   [PGB_INPUT_ELF] = pgb_dump_elf,
+		[PGB_INPUT_FDATA] = pgb_dump_fdata,   [PGB_INPUT_PERF_DATA] = pgb_dump_perf_data,
+		[PGB_INPUT_PREAGG] = pgb_dump_preagg, [PGB_INPUT_RECORDING] = pgb_dump_recording,
 	};
 	const struct dump_options *options = cli->options;
 	struct dump dump = {.output = &cli->output,

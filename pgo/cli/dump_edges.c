@@ -89,6 +89,7 @@ static void describe_edges(const struct dump *dump, struct pgb_edges *edges, jso
 		lines[sorted[i].kind]++;
 		counts[sorted[i].kind] += sorted[i].count;
 	}
+	pgb_output_heading(dump->output, "Kinds of edges");
 	pgb_dump_heads(&table, (const char *const[]){"KIND", "EDGES", "COUNT"});
 	for (size_t kind = 0; kind < PGB_EDGE_KINDS; kind++) {
 		if (lines[kind] == 0)

@@ -33,6 +33,12 @@ run 0 dump recording --json
 stdout_is_json
 stdout_has '"source_reason"'
 
+printf 'E cycles:u\nB 401136 401120 17 2\nT 401136 401120 401134 5\n' >x.preagg
+run 0 dump x.preagg
+golden preagg
+run 0 dump --json x.preagg
+golden preagg-json
+
 # perf.data: whole, big-endian, from a pipe, cut
 corpus=$SRCDIR/tests/fuzz/corpus/dump
 for kind in file file-big-endian pipe; do

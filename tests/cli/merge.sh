@@ -70,6 +70,91 @@ printf '1 main 2a 1 main 10 0 9223372036854775807\n' >huge.fdata
 run 0 merge -w 1000 huge.fdata huge.fdata -o OUT
 equal huge.fdata
 
+# pre-aggregated text
+cat >one.preagg <<'END'
+E cycles:u
+B 401136 401120 17 2
+T 401136 401120 401134 5
+S 401122 4
+END
+printf 'E cycles:u\nB 401136 401120 3 1\n' >two.preagg
+printf 'E cycles:u\nT 401136 401120 401134 5\nB 401136 401120 23 4\nS 401122 4\n' >sum
+run 0 merge one.preagg -w 2 two.preagg -o OUT
+stdout_has 'OUT: 3 lines from 2 inputs'
+stdout_lacks 'Next'
+equal sum
+run 0 merge --json one.preagg two.preagg -o OUT
+stdout_has '"lost": 0'
+rm OUT
+printf 'B 401136 zzz 17 2\n' >corrupt.preagg
+run 1 merge one.preagg corrupt.preagg -o OUT
+stderr_has 'corrupt.preagg'
+no_leftovers
+run 1 merge one.preagg one.fdata -o OUT
+stderr_has 'do not add up'
+no_leftovers
+
+# recordings: the same binaries by build-id, in a folder or as one profile
+record() {
+	mkdir "$1"
+	cat >"$1/app-aa.edges" <<END
+pgobolt-edges 1
+build-id aa
+name app
+source ip
+event cpu-clock
+edges 1
+I 401122 $2
+END
+	printf 'no_lbr cpu-clock:\n1 main 2a %d\n' "$2" >"$1/app-aa.fdata"
+	sed -e "s|\"a-aa\.|\"app-aa.|" -e 's|"name": "a"|"name": "app"|' \
+		-e "0,/\"count\": 9/s//\"count\": $2/" \
+		"$SRCDIR/tests/fuzz/corpus/recording/two-binaries.json" >"$1/recording.json"
+}
+record first.data 5
+record second.data 7
+run 0 merge first.data second.data -o all.data
+stdout_has 'all.data: 2 binaries from 2 inputs'
+stdout_has 'Next: pgobolt optimize --profile all.data'
+run 0 dump all.data
+golden recordings
+run 0 dump all.data/app-aa.edges
+stdout_has 'place      1     12'
+grep -qx '1 main 2a 12' all.data/app-aa.fdata || fail 'fdata of merged recordings'
+run 0 merge second.data -w 2 first.data -o weighted.data
+grep -qx '1 main 2a 17' weighted.data/app-aa.fdata || fail 'weights of recordings'
+run 0 merge first.data second.data -o all.data
+[ -d all.data.old ] || fail 'the former recording was not kept'
+run 0 merge all.data first.data -o again.data
+run 0 dump --json again.data
+stdout_has '"runs": 3'
+run 0 merge first.data second.data -o OUT.fdata
+grep -qx '1 main 2a 12' OUT.fdata || fail 'recordings into one fdata file'
+cp -r second.data other.data
+sed -i 's|"aa"|"ac"|' other.data/recording.json
+run 1 merge first.data other.data -o bad.data
+stderr_has 'another build of app'
+no_leftovers
+cp -r second.data lbr.data
+sed -i 's|"source": "ip"|"source": "lbr"|' lbr.data/recording.json
+run 1 merge first.data lbr.data -o bad.data
+stderr_has 'their counts mean'
+no_leftovers
+cp -r second.data two.data
+sed -i -e 's|"fdata_file": null|"fdata_file": "libc-bb.fdata"|' two.data/recording.json
+cp two.data/app-aa.fdata two.data/libc-bb.fdata
+run 1 merge first.data two.data -o bad.fdata
+stderr_has 'several binaries'
+no_leftovers
+rm second.data/app-aa.edges
+run 1 merge first.data second.data -o bad.data
+stderr_has 'second.data/app-aa.edges'
+no_leftovers
+run 1 merge first.data one.fdata -o bad.data
+stderr_has "of the kind 'recording'"
+run 1 merge first.data all.data -o all.data
+stderr_has 'all.data is an input and the output'
+
 # kinds are not mixed, nothing is written
 run 1 merge one.fdata samples.fdata -o OUT
 stderr_has 'samples.fdata: '
@@ -178,5 +263,12 @@ for name in - /dev/stdout; do
 	"$PGOBOLT" merge one.fdata -o $name 2>/dev/null | wc -l | grep -qx ' *3' ||
 		fail "merge -o $name: more than the profile on stdout"
 done
+{
+	echo before
+	"$PGOBOLT" merge -q two.fdata -o -
+	echo after
+} >shared
+printf 'before\n1 main 2a 1 main 10 1 7\n1 we\\ ird e 1 loc1/1 c 0 6\nafter\n' >expected
+diff expected shared || fail 'merge -o -: a file that stdout leads to was overwritten'
 run 2 merge --json one.fdata -o -
 stdout_is_json

@@ -129,7 +129,10 @@ int pgb_recording_write_profile(struct pgb_recording_writer *writer,
 				struct pgb_recording *recording, const struct pgb_binary *binary,
 				bool executable, struct pgb_profile *profile,
 				struct pgb_error *error);
-/* Write recording.json, and put the folder in its place. recording->directory is set. */
+/*
+ * Write recording.json, and put the folder in its place. recording->directory is set; runs 0
+ * stands for one.
+ */
 int pgb_recording_writer_commit(struct pgb_recording_writer *writer,
 				struct pgb_recording *recording, struct pgb_error *error);
 
