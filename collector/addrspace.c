@@ -422,7 +422,9 @@ static inline struct process *find_process(struct pgb_addrspace *space, uint32_t
 
 bool pgb_addrspace_knows(struct pgb_addrspace *space, uint32_t pid)
 {
-	return find_process(space, pid) != NULL;
+	const struct process *process = find_process(space, pid);
+
+	return process && process->list;
 }
 
 static inline bool holds(const struct mapping *mapping, uint64_t address)

@@ -186,6 +186,7 @@ static void processes_in_time(void **state)
 	/* exec: nothing is left */
 	pgb_addrspace_exec(space, 3);
 	assert_none(space, 3, 0x1000);
+	assert_false(pgb_addrspace_knows(space, 3));
 	map(space, 3, 0x5000, 0x1000, 0x1000, "/program");
 	assert_at(space, 3, 0x5000, 2, 0x401000);
 	/* exit of the parent leaves the children theirs */
@@ -199,6 +200,8 @@ static void processes_in_time(void **state)
 	assert_none(space, 3, 0x5000);
 	pgb_addrspace_fork(space, 99, 4);
 	assert_none(space, 4, 0x5000);
+	assert_false(pgb_addrspace_knows(space, 4));
+	assert_true(pgb_addrspace_knows(space, 3));
 	pgb_addrspace_exit(space, 1);
 	pgb_addrspace_exit(space, 1);
 	pgb_addrspace_exec(space, 1);

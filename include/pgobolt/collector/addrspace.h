@@ -78,7 +78,7 @@ void pgb_addrspace_exit(struct pgb_addrspace *space, uint32_t pid);
  */
 int pgb_addrspace_scan(struct pgb_addrspace *space, uint32_t pid, struct pgb_error *error);
 
-/* Is anything known of this process? */
+/* Is any mapping known of this process? Not behind an exec, nor where only its fork was seen. */
 bool pgb_addrspace_knows(struct pgb_addrspace *space, uint32_t pid);
 
 /* The hot path: a few nanoseconds while one process stays in few mappings. */
