@@ -387,6 +387,7 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 		.pid_count = config->pid_count,
 		.enable_on_exec = config->own_child,
 		.period_ns = config->period_ns ? config->period_ns : PGB_WALK_PERIOD_NS,
+		.log = config->log,
 	};
 	int code;
 

@@ -6,9 +6,8 @@
 
 static int probe_walk(const struct pgb_host *host, struct pgb_error *error)
 {
-	int code = pgb_source_ip.probe(host, error);
-
-	return code != 0 ? code : pgb_walker_probe(error);
+	(void)host;
+	return pgb_walker_probe(error);
 }
 
 static int plan_walk(const struct pgb_host *host, const struct pgb_source_request *request,

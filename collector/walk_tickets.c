@@ -20,6 +20,7 @@ struct walk_tickets {
 	const struct pgb_host *host;
 	struct perf_event_attr attr;
 	struct pgb_record_format format;
+	struct walk_proc *proc; /* NULL: perf events */
 	PGB_ARRAY(int) fds;
 	PGB_ARRAY(struct cpu_ring) rings; /* of the first event on each CPU */
 	PGB_ARRAY(struct pollfd) polls;
@@ -116,10 +117,22 @@ static int open_process(struct walk_tickets *tickets, pid_t pid, struct pgb_erro
 	return code;
 }
 
+static void close_events(struct walk_tickets *tickets)
+{
+	for (size_t i = 0; i < tickets->rings.count; i++)
+		pgb_ring_close(&tickets->rings.items[i].ring);
+	for (size_t i = 0; i < tickets->fds.count; i++)
+		tickets->sys->close(tickets->sys->context, tickets->fds.items[i]);
+	pgb_array_release(&tickets->rings);
+	pgb_array_release(&tickets->fds);
+	pgb_array_release(&tickets->polls);
+}
+
 int walk_tickets_open(struct walk_tickets **result, const struct walk_tickets_config *config,
 		      struct pgb_error *error)
 {
 	struct walk_tickets *tickets = pgb_calloc(1, sizeof(*tickets));
+	struct pgb_error cause = {0};
 	int code = 0;
 
 	tickets->sys = config->sys;
@@ -127,10 +140,20 @@ int walk_tickets_open(struct walk_tickets **result, const struct walk_tickets_co
 	tickets->attr = clock_attr(config);
 	tickets->format.sample_type = tickets->attr.sample_type;
 	for (size_t i = 0; i < config->pid_count && code == 0; i++)
-		code = config->enable_on_exec ? open_thread(tickets, config->pids[i], error)
-					      : open_process(tickets, config->pids[i], error);
+		code = config->enable_on_exec ? open_thread(tickets, config->pids[i], &cause)
+					      : open_process(tickets, config->pids[i], &cause);
+	if (code == PGB_E_PERMISSION || code == PGB_E_UNSUPPORTED || code == PGB_E_RESOURCE) {
+		pgb_log(config->log, PGB_LOG_INFO,
+			"walk: no perf events here (%s): threads are found through /proc",
+			cause.message);
+		close_events(tickets);
+		tickets->proc = walk_proc_open(config);
+		code = 0;
+	}
 	if (code != 0) {
 		walk_tickets_close(tickets);
+		if (error && error->code == PGB_OK)
+			*error = cause;
 		return code;
 	}
 	*result = tickets;
@@ -141,13 +164,8 @@ void walk_tickets_close(struct walk_tickets *tickets)
 {
 	if (tickets == NULL)
 		return;
-	for (size_t i = 0; i < tickets->rings.count; i++)
-		pgb_ring_close(&tickets->rings.items[i].ring);
-	for (size_t i = 0; i < tickets->fds.count; i++)
-		tickets->sys->close(tickets->sys->context, tickets->fds.items[i]);
-	pgb_array_release(&tickets->rings);
-	pgb_array_release(&tickets->fds);
-	pgb_array_release(&tickets->polls);
+	close_events(tickets);
+	walk_proc_close(tickets->proc);
 	free(tickets);
 }
 
@@ -162,6 +180,8 @@ int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error)
 
 int walk_tickets_wait(struct walk_tickets *tickets, int timeout_ms)
 {
+	if (tickets->proc)
+		return walk_proc_wait(tickets->proc, timeout_ms);
 	return tickets->sys->poll(tickets->sys->context, tickets->polls.items, tickets->polls.count,
 				  timeout_ms) > 0;
 }
@@ -171,6 +191,8 @@ uint64_t walk_tickets_take(struct walk_tickets *tickets, uint64_t random,
 {
 	uint64_t count = 0;
 
+	if (tickets->proc)
+		return walk_proc_take(tickets->proc, random, ticket);
 	for (size_t i = 0; i < tickets->rings.count; i++) {
 		struct pgb_ring *ring = &tickets->rings.items[i].ring;
 		struct pgb_cursor bytes;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Tickets: which thread used a period of CPU time in user mode just now. From perf's cpu-clock,
- * inherited by threads and children, one small ring per CPU that wakes us at every sample.
+ * inherited by threads and children, one small ring per CPU that wakes us at every sample; where
+ * perf events are forbidden, from /proc.
  */
 #ifndef PGOBOLT_COLLECTOR_WALK_TICKETS_H
 #define PGOBOLT_COLLECTOR_WALK_TICKETS_H
@@ -10,6 +11,7 @@
 #include <sys/types.h>
 
 #include "pgobolt/base/error.h"
+#include "pgobolt/base/log.h"
 #include "pgobolt/collector/host.h"
 #include "pgobolt/collector/perf_sys.h"
 
@@ -26,6 +28,7 @@ struct walk_tickets_config {
 	size_t pid_count;
 	bool enable_on_exec;
 	uint64_t period_ns;
+	const struct pgb_log *log; /* told when perf events are not to be had */
 };
 
 int walk_tickets_open(struct walk_tickets **tickets, const struct walk_tickets_config *config,
@@ -43,5 +46,12 @@ int walk_tickets_wait(struct walk_tickets *tickets, int timeout_ms);
 uint64_t walk_tickets_take(struct walk_tickets *tickets, uint64_t random,
 			   struct walk_ticket *ticket);
 uint64_t walk_tickets_period(const struct walk_tickets *tickets);
+
+/* The same without perf events (walk_tickets_proc.c). */
+struct walk_proc;
+struct walk_proc *walk_proc_open(const struct walk_tickets_config *config);
+void walk_proc_close(struct walk_proc *proc);
+int walk_proc_wait(struct walk_proc *proc, int timeout_ms);
+uint64_t walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_ticket *ticket);
 
 #endif
