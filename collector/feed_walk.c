@@ -22,6 +22,8 @@ enum {
 	/* What a visit costs the thread besides our own CPU time: its stop, switches, cold caches.
 	 */
 	VISIT_OVERHEAD_NS = 8000,
+	/* .. and a ticket: a timer interrupt. */
+	TICKET_OVERHEAD_NS = 1000,
 	/* A process whose code is nowhere mapped is not asked again before this time. */
 	RESCAN_NS = 20 * 1000 * 1000,
 	/* Unused tickets are worth at most this much. */
@@ -196,17 +198,16 @@ static bool all_mapped(const struct process *process, const struct pgb_walk *wal
 }
 
 /* Called by the walker while the thread is stopped. */
-static void on_stopped(void *context, pid_t pid, pid_t tid, const struct pgb_walk *visit)
+static void on_stopped(void *context, const struct pgb_walk *visit)
 {
 	struct feed_walk *walk = context;
-	struct process *process = find_process(walk, pid);
-	bool anew = process->pid != pid ||
+	struct process *process = find_process(walk, visit->pid);
+	bool anew = process->pid != visit->pid ||
 		    process->identity.start_time != visit->identity.start_time ||
 		    process->identity.start_stack != visit->identity.start_stack;
 
-	(void)tid;
 	if (anew) {
-		process->pid = pid;
+		process->pid = visit->pid;
 		process->identity = visit->identity;
 		scan(walk, process, true);
 	} else if ((visit->result.code_changed || !all_mapped(process, visit)) &&
@@ -218,10 +219,10 @@ static void on_stopped(void *context, pid_t pid, pid_t tid, const struct pgb_wal
 /* ---- visits */
 
 /* The walk as the kernel would write it: newest first. */
-static void add_sample(struct feed_walk *walk, pid_t pid, pid_t tid, const struct pgb_walk *visit)
+static void add_sample(struct feed_walk *walk, const struct pgb_walk *visit)
 {
 	size_t count = visit->result.branch_count;
-	struct pgb_record *record = add_record(walk, PERF_RECORD_SAMPLE, pid, tid);
+	struct pgb_record *record = add_record(walk, PERF_RECORD_SAMPLE, visit->pid, visit->tid);
 
 	record->misc = PERF_RECORD_MISC_USER;
 	record->ip = visit->pc;
@@ -244,21 +245,25 @@ static void account(struct feed_walk *walk, const struct pgb_walk *visit)
 	walk->stats.pages_read += visit->result.pages_read;
 }
 
-static void visit(struct feed_walk *walk, const struct walk_ticket *ticket)
+/* One that has stopped; false: there is none. */
+static bool collect(struct feed_walk *walk)
 {
 	struct pgb_walk result;
 	enum pgb_visit how;
 
 	clear_queue(walk);
-	how = pgb_walker_visit(walk->walker, ticket->pid, ticket->tid, &result);
+	how = pgb_walker_collect(walk->walker, &result);
+	if (how == PGB_VISITS || how == PGB_VISIT_PENDING)
+		return false;
 	walk->stats.visits[how]++;
 	if (how == PGB_VISIT_WALKED) {
 		account(walk, &result);
 		if (result.result.branch_count > 0)
-			add_sample(walk, ticket->pid, ticket->tid, &result);
+			add_sample(walk, &result);
 	}
 	walk->bank_ns -= VISIT_OVERHEAD_NS;
 	walk->stats.cost_ns += VISIT_OVERHEAD_NS;
+	return true;
 }
 
 /*
@@ -274,24 +279,28 @@ static void pay(struct feed_walk *walk)
 	walk->stats.cost_ns += spent;
 }
 
-/* One of the tickets at hand, if there is money; the others are void. */
-static bool visit_one(struct feed_walk *walk)
+/* Ask the winner of the tickets at hand to stop, if there is money; the others are void. */
+static void begin(struct feed_walk *walk)
 {
 	struct walk_ticket ticket;
 	uint64_t count = walk_tickets_take(walk->tickets, draw(walk), &ticket);
+	enum pgb_visit how;
 
 	pay(walk);
 	if (count == 0)
-		return false;
+		return;
 	walk->stats.tickets += count;
-	walk->bank_ns += (double)count * (double)walk_tickets_period(walk->tickets) *
-			 walk->max_overhead / 100;
+	walk->stats.cost_ns += count * TICKET_OVERHEAD_NS;
+	walk->bank_ns += (double)count *
+			 ((double)walk_tickets_period(walk->tickets) * walk->max_overhead / 100 -
+			  TICKET_OVERHEAD_NS);
 	if (walk->bank_ns > BANK_MOST_NS)
 		walk->bank_ns = BANK_MOST_NS;
 	if (walk->bank_ns < 0)
-		return false;
-	visit(walk, &ticket);
-	return true;
+		return;
+	how = pgb_walker_begin(walk->walker, ticket.pid, ticket.tid);
+	if (how != PGB_VISIT_PENDING)
+		walk->stats.visits[how]++;
 }
 
 /* ---- the feed */
@@ -301,9 +310,13 @@ static int feed_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	struct feed_walk *walk = (struct feed_walk *)feed;
 
 	(void)error;
-	if (walk->queue_at == walk->queue.count) {
-		if (walk->finished || !visit_one(walk) || walk->queue.count == 0)
+	while (walk->queue_at == walk->queue.count) {
+		if (walk->finished)
 			return 0;
+		if (!collect(walk)) {
+			begin(walk);
+			return 0;
+		}
 	}
 	*record = walk->queue.items[walk->queue_at++];
 	feed->stats.records++;
@@ -323,8 +336,7 @@ static int feed_wait(struct pgb_feed *feed, int timeout_ms)
 	struct feed_walk *walk = (struct feed_walk *)feed;
 	int ready;
 
-	pgb_walker_tend(walk->walker);
-	ready = walk_tickets_wait(walk->tickets, timeout_ms);
+	ready = walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ms);
 	if (ready == 0 && !walk->own_child && all_gone(walk))
 		return -1;
 	return ready > 0;
@@ -337,11 +349,43 @@ static int feed_enable(struct pgb_feed *feed, struct pgb_error *error)
 	return walk_tickets_enable(walk->tickets, error);
 }
 
+static void log_visits(const struct feed_walk *walk)
+{
+	const struct pgb_feed_walk_stats *stats = &walk->stats;
+	uint64_t walked = stats->visits[PGB_VISIT_WALKED];
+	struct pgb_text text = {0};
+
+	for (unsigned int i = 0; i < PGB_VISITS; i++)
+		if (stats->visits[i] > 0)
+			pgb_text_addf(&text, ", %llu %s", (unsigned long long)stats->visits[i],
+				      pgb_visit_name(i));
+	pgb_log(walk->log, PGB_LOG_DETAIL, "walk: %llu tickets%s",
+		(unsigned long long)stats->tickets, pgb_text_string(&text));
+	pgb_text_release(&text);
+	if (walked == 0)
+		return;
+	for (unsigned int i = 0; i < PGB_LOOKAHEAD_ENDS; i++)
+		if (stats->ends[i] > 0)
+			pgb_text_addf(&text, "%s%llu by %s", text.length ? ", " : "",
+				      (unsigned long long)stats->ends[i],
+				      pgb_lookahead_end_name(i));
+	pgb_log(walk->log, PGB_LOG_DETAIL, "walk: visits ended: %s", pgb_text_string(&text));
+	pgb_text_release(&text);
+	pgb_log(walk->log, PGB_LOG_DETAIL,
+		"walk: %llu branch decisions, %.1f per stop, %.2f us each, all costs included",
+		(unsigned long long)stats->decisions, (double)stats->decisions / (double)walked,
+		(double)stats->cost_ns / 1000 / (double)(stats->decisions ? stats->decisions : 1));
+}
+
 static void feed_finish(struct pgb_feed *feed)
 {
 	struct feed_walk *walk = (struct feed_walk *)feed;
 
+	if (walk->finished)
+		return;
 	walk->finished = true;
+	pay(walk);
+	log_visits(walk);
 }
 
 static void feed_free(struct pgb_feed *feed)

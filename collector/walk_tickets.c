@@ -5,10 +5,17 @@
 #include <stdlib.h>
 
 #include "pgobolt/base/array.h"
+#include "pgobolt/base/hash.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/feed_live.h"
 #include "pgobolt/collector/record.h"
 #include "pgobolt/collector/ring.h"
+
+/*
+ * Each new task begins its first period with its start, so that one that lives shorter than a
+ * period never draws a ticket: periods are short, and several tickets wake us once.
+ */
+enum { TICKETS_PER_WAKEUP = 4 };
 
 struct cpu_ring {
 	unsigned int cpu;
@@ -39,7 +46,7 @@ static struct perf_event_attr clock_attr(const struct walk_tickets_config *confi
 		.inherit = 1,
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
-		.wakeup_events = 1,
+		.wakeup_events = TICKETS_PER_WAKEUP,
 	};
 }
 
@@ -178,12 +185,41 @@ int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error)
 	return 0;
 }
 
-int walk_tickets_wait(struct walk_tickets *tickets, int timeout_ms)
+int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms)
 {
+	struct pollfd other = {.fd = fd, .events = POLLIN};
+	int ready;
+
 	if (tickets->proc)
-		return walk_proc_wait(tickets->proc, timeout_ms);
-	return tickets->sys->poll(tickets->sys->context, tickets->polls.items, tickets->polls.count,
-				  timeout_ms) > 0;
+		return walk_proc_wait(tickets->proc, fd, timeout_ms);
+	pgb_array_push(&tickets->polls, other);
+	ready = tickets->sys->poll(tickets->sys->context, tickets->polls.items,
+				   tickets->polls.count, timeout_ms);
+	tickets->polls.count--;
+	return ready > 0;
+}
+
+/* The number of tickets in a ring, and the newest of them. */
+static uint64_t drain(struct walk_tickets *tickets, struct pgb_ring *ring,
+		      struct walk_ticket *newest)
+{
+	struct pgb_cursor bytes;
+	uint64_t count = 0;
+
+	if (pgb_ring_acquire(ring) == 0)
+		return 0;
+	while (pgb_ring_peek(ring, &bytes) == 1) {
+		struct pgb_record record;
+
+		if (pgb_record_parse(&bytes, &tickets->format, &record) == 1 &&
+		    record.type == PERF_RECORD_SAMPLE) {
+			*newest = (struct walk_ticket){(pid_t)record.pid, (pid_t)record.tid};
+			count++;
+		}
+		pgb_ring_advance(ring);
+	}
+	pgb_ring_release(ring);
+	return count;
 }
 
 uint64_t walk_tickets_take(struct walk_tickets *tickets, uint64_t random,
@@ -194,24 +230,13 @@ uint64_t walk_tickets_take(struct walk_tickets *tickets, uint64_t random,
 	if (tickets->proc)
 		return walk_proc_take(tickets->proc, random, ticket);
 	for (size_t i = 0; i < tickets->rings.count; i++) {
-		struct pgb_ring *ring = &tickets->rings.items[i].ring;
-		struct pgb_cursor bytes;
+		struct walk_ticket newest;
+		uint64_t here = drain(tickets, &tickets->rings.items[i].ring, &newest);
 
-		if (pgb_ring_acquire(ring) == 0)
-			continue;
-		while (pgb_ring_peek(ring, &bytes) == 1) {
-			struct pgb_record record;
-
-			/* reservoir of one: each ticket is as likely as any other */
-			if (pgb_record_parse(&bytes, &tickets->format, &record) == 1 &&
-			    record.type == PERF_RECORD_SAMPLE && random % ++count == 0)
-				*ticket =
-					(struct walk_ticket){(pid_t)record.pid, (pid_t)record.tid};
-			random = random * 6364136223846793005u + 1442695040888963407u;
-			random ^= random >> 29;
-			pgb_ring_advance(ring);
-		}
-		pgb_ring_release(ring);
+		count += here;
+		/* a CPU is drawn by its tickets; on it runs who drew the newest */
+		if (here > 0 && pgb_hash_u64(random + i) % count < here)
+			*ticket = newest;
 	}
 	return count;
 }

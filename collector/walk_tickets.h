@@ -37,8 +37,8 @@ int walk_tickets_open(struct walk_tickets **tickets, const struct walk_tickets_c
 void walk_tickets_close(struct walk_tickets *tickets);
 int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error);
 
-/* Sleep until there is a ticket: 1; 0 at the time-out or a signal. */
-int walk_tickets_wait(struct walk_tickets *tickets, int timeout_ms);
+/* Sleep until there is a ticket or `fd` is readable: 1; 0 at the time-out or a signal. */
+int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms);
 /*
  * Take all tickets at hand; one of them, chosen by `random`, is written to *ticket. Returns how
  * many there were.
@@ -51,7 +51,7 @@ uint64_t walk_tickets_period(const struct walk_tickets *tickets);
 struct walk_proc;
 struct walk_proc *walk_proc_open(const struct walk_tickets_config *config);
 void walk_proc_close(struct walk_proc *proc);
-int walk_proc_wait(struct walk_proc *proc, int timeout_ms);
+int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms);
 uint64_t walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_ticket *ticket);
 
 #endif

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ enum {
 	/* Looking for new threads and children costs a few system calls for each. */
 	SEARCH_NS = 5 * 1000 * 1000,
 	THREADS_MOST = 4096,
+	/* The shortest sleep on average. */
+	TICK_NS = 1000 * 1000,
 };
 
 struct thread {
@@ -169,16 +172,18 @@ void walk_proc_close(struct walk_proc *proc)
 }
 
 /* One period, more or less: never in step with the program. */
-int walk_proc_wait(struct walk_proc *proc, int timeout_ms)
+int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms)
 {
-	uint64_t sleep_ns = proc->period_ns / 2 + pgb_hash_u64(proc->jitter++) % proc->period_ns;
+	struct pollfd other = {.fd = fd, .events = POLLIN};
+	uint64_t period_ns = proc->period_ns < TICK_NS ? TICK_NS : proc->period_ns;
+	uint64_t sleep_ns = period_ns / 2 + pgb_hash_u64(proc->jitter++) % period_ns;
 	struct timespec time;
 
 	if (timeout_ms >= 0 && sleep_ns > (uint64_t)timeout_ms * 1000000u)
 		sleep_ns = (uint64_t)timeout_ms * 1000000u;
 	time.tv_sec = (time_t)(sleep_ns / 1000000000u);
 	time.tv_nsec = (long)(sleep_ns % 1000000000u);
-	return nanosleep(&time, NULL) == 0;
+	return ppoll(&other, 1, &time, NULL) >= 0;
 }
 
 uint64_t walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_ticket *ticket)

@@ -3,16 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
+#include <sys/signalfd.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/walker_proc.h"
 #include "collector/walker_thread.h"
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/text.h"
@@ -23,9 +25,17 @@ enum {
 	CACHE_BYTES_MOST = 64 * 1024 * 1024,
 	/* A page of code is compared with memory again after this time. */
 	EPOCH_NS = 100 * 1000 * 1000,
-	/* How long to wait for a thread to stop. A timer ends the system call that waits. */
-	PATIENCE_NS = 100 * 1000 * 1000,
-	STATUS_BYTES = 4096,
+	/* Threads asked to stop that have not run since. */
+	PENDING_MOST = 32,
+	/* A stop this late may be one of another program: exec happened. */
+	FRESH_NS = 1000 * 1000,
+};
+
+/* A thread that is asked to stop. */
+struct pending {
+	pid_t pid, tid;
+	struct pgb_walk_identity identity;
+	uint64_t since_ns;
 };
 
 /* Decoded code of one process as of one exec. */
@@ -44,10 +54,11 @@ struct pgb_walker {
 	pid_t tid; /* being visited */
 	int cpu;   /* where we are; -1: anywhere */
 	struct pgb_lookahead_branch *branches;
-	PGB_ARRAY(pid_t) late;
+	struct pending pending[PENDING_MOST];
+	unsigned int pending_count;
 	cpu_set_t affinity; /* as it was */
-	timer_t alarm;
-	bool has_alarm;
+	sigset_t signals;   /* as they were */
+	int fd_signal;
 };
 
 static uint64_t now_ns(void)
@@ -97,12 +108,6 @@ static struct cache *find_cache(struct pgb_walker *walker, pid_t pid,
 	return oldest;
 }
 
-void pgb_walker_distrust(struct pgb_walker *walker)
-{
-	if (walker->current)
-		pgb_lookahead_code_stale(walker->current->code);
-}
-
 /* ---- the stopped thread */
 
 static int read_memory(void *context, uint64_t address, void *bytes, size_t size_bytes)
@@ -121,45 +126,6 @@ static ssize_t read_vectors(void *context, void *bytes, size_t size_bytes)
 	return walker_get_vectors(walker->tid, bytes, size_bytes);
 }
 
-/* A small file of /proc in one read, NUL-terminated; false: not there, or empty. */
-static bool read_text(const char *path, char *text, size_t most)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size;
-
-	if (fd < 0)
-		return false;
-	size = read(fd, text, most - 1);
-	close(fd);
-	text[size > 0 ? size : 0] = '\0';
-	return size > 0;
-}
-
-/* State, start time, stack and CPU of a thread out of /proc; false: it has ended. */
-static bool read_stat(pid_t pid, pid_t tid, char *state, int *cpu,
-		      struct pgb_walk_identity *identity)
-{
-	char path[64], text[1024], *at;
-	unsigned long long fields[40] = {0};
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	if (!read_text(path, text, sizeof(text)))
-		return false;
-	/* the name stands in parentheses and may hold anything: the last one ends it */
-	at = strrchr(text, ')');
-	if (at == NULL || at[1] != ' ')
-		return false;
-	*state = at[2];
-	at += 3;
-	/* proc_pid_stat(5) counts from 1: the number behind the state is field 4 */
-	for (unsigned int field = 4; field < 40 && *at != '\0'; field++)
-		fields[field] = strtoull(at, &at, 10);
-	identity->start_time = fields[22];
-	identity->start_stack = fields[28];
-	*cpu = (int)fields[39];
-	return true;
-}
-
 static void move_to_cpu(struct pgb_walker *walker, int cpu)
 {
 	cpu_set_t set;
@@ -169,37 +135,6 @@ static void move_to_cpu(struct pgb_walker *walker, int cpu)
 	CPU_ZERO(&set);
 	CPU_SET((unsigned int)cpu, &set);
 	walker->cpu = sched_setaffinity(0, sizeof(set), &set) == 0 ? cpu : -1;
-}
-
-/* /proc/TID/status; false: it has ended. */
-static bool read_status(pid_t tid, char text[STATUS_BYTES])
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	return read_text(path, text, STATUS_BYTES);
-}
-
-static bool status_mask(const char *text, const char *name, unsigned long long *mask)
-{
-	const char *at = strstr(text, name);
-
-	if (at == NULL)
-		return false;
-	*mask = strtoull(at + strlen(name), NULL, 16);
-	return true;
-}
-
-/* Is a signal on its way that the thread does not block? When in doubt, yes. */
-static bool signal_pending(pid_t tid)
-{
-	unsigned long long own, shared, blocked;
-	char text[STATUS_BYTES];
-
-	if (!read_status(tid, text) || !status_mask(text, "\nSigPnd:", &own) ||
-	    !status_mask(text, "\nShdPnd:", &shared) || !status_mask(text, "\nSigBlk:", &blocked))
-		return true;
-	return ((own | shared) & ~blocked) != 0;
 }
 
 static void detach(pid_t tid, int signal)
@@ -223,89 +158,85 @@ static bool stopped_for_us(pid_t tid, const siginfo_t *info)
 }
 
 /*
- * Wait for the stop. 1 stopped, 0 ended, -1 not yet. The exit of our own child is its parent's to
- * reap: only peeked at here.
+ * 1 stopped, 0 ended, -1 not yet. The exit of our own child is its parent's to reap: only peeked at
+ * here.
  */
-static int await_stop(struct pgb_walker *walker, pid_t pid, pid_t tid, int flags, siginfo_t *info)
+static int check_stop(struct pgb_walker *walker, const struct pending *pending, siginfo_t *info)
 {
-	bool mine = tid == pid && pid == walker->config.own_child;
-	uint64_t start = now_ns();
+	bool mine = pending->tid == pending->pid && pending->pid == walker->config.own_child;
+	id_t tid = (id_t)pending->tid;
 
 	info->si_pid = 0;
-	while (waitid(P_PID, (id_t)tid, info, WSTOPPED | WEXITED | WNOWAIT | __WALL | flags) != 0) {
-		if (errno != EINTR)
-			return 0;
-		if (now_ns() - start > PATIENCE_NS)
-			return -1;
-	}
+	if (waitid(P_PID, tid, info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) != 0)
+		return 0;
 	if (info->si_pid == 0)
 		return -1;
 	if (info->si_code == CLD_EXITED || info->si_code == CLD_KILLED ||
 	    info->si_code == CLD_DUMPED) {
 		if (!mine)
-			waitid(P_PID, (id_t)tid, info, WEXITED | WNOHANG | __WALL);
+			waitid(P_PID, tid, info, WEXITED | WNOHANG | __WALL);
 		return 0;
 	}
-	waitid(P_PID, (id_t)tid, info, WSTOPPED | WNOHANG | __WALL);
+	waitid(P_PID, tid, info, WSTOPPED | WNOHANG | __WALL);
 	return 1;
 }
 
 /* Why PTRACE_SEIZE was refused. */
 static enum pgb_visit refusal(pid_t tid, int number)
 {
-	unsigned long long tracer;
-	char text[STATUS_BYTES];
-
 	if (number != EPERM)
 		return PGB_VISIT_GONE;
-	/* a decimal number: anything but 0 is all we ask */
-	if (read_status(tid, text) && status_mask(text, "\nTracerPid:", &tracer) && tracer != 0)
-		return PGB_VISIT_TRACED;
-	return PGB_VISIT_FORBIDDEN;
+	return walker_is_traced(tid) ? PGB_VISIT_TRACED : PGB_VISIT_FORBIDDEN;
 }
 
-static enum pgb_visit walk_stopped(struct pgb_walker *walker, pid_t pid, pid_t tid,
-				   struct pgb_walk *walk)
+static enum pgb_visit walk_stopped(struct pgb_walker *walker, struct pgb_walk *walk)
 {
 	const struct pgb_lookahead_thread thread = {
 		.read = read_memory, .vectors = read_vectors, .context = walker};
 	struct walker_registers registers;
 
-	if (walker_get_registers(tid, &registers) != 0)
+	if (walker_get_registers(walk->tid, &registers) != 0)
 		return PGB_VISIT_GONE;
 	if (registers.foreign)
 		return PGB_VISIT_FOREIGN;
 	if (registers.in_kernel) {
-		if (registers.interrupted && !signal_pending(tid))
-			walker_restart_syscall(tid);
+		if (registers.interrupted && !walker_signal_pending(walk->tid))
+			walker_restart_syscall(walk->tid);
 		return PGB_VISIT_KERNEL;
 	}
-	walker->tid = tid;
-	walker->current = find_cache(walker, pid, &walk->identity);
+	walker->tid = walk->tid;
+	walker->current = find_cache(walker, walk->pid, &walk->identity);
 	walk->pc = registers.general.pc;
 	walk->branches = walker->branches;
 	pgb_lookahead_run(walker->look, walker->current->code, &registers.general, &thread,
 			  walker->branches, walker->config.depth, &walk->result);
 	if (walker->config.stopped)
-		walker->config.stopped(walker->config.context, pid, tid, walk);
+		walker->config.stopped(walker->config.context, walk);
 	return PGB_VISIT_WALKED;
 }
 
-enum pgb_visit pgb_walker_visit(struct pgb_walker *walker, pid_t pid, pid_t tid,
-				struct pgb_walk *walk)
+static bool is_pending(const struct pgb_walker *walker, pid_t tid)
 {
-	enum pgb_visit visit;
-	siginfo_t info;
-	char state;
-	int cpu, stopped;
+	for (unsigned int i = 0; i < walker->pending_count; i++)
+		if (walker->pending[i].tid == tid)
+			return true;
+	return false;
+}
 
-	*walk = (struct pgb_walk){0};
-	if (!read_stat(pid, tid, &state, &cpu, &walk->identity))
+enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid)
+{
+	struct pending pending = {.pid = pid, .tid = tid};
+	char state;
+	int cpu;
+
+	if (is_pending(walker, tid) || walker->pending_count == PENDING_MOST)
+		return PGB_VISIT_PENDING;
+	if (!walker_read_stat(pid, tid, &state, &cpu, &pending.identity))
 		return PGB_VISIT_GONE;
 	if (cpu != walker->cpu && walker->config.follow_cpu) {
 		/* here it cannot go on while we look */
 		move_to_cpu(walker, cpu);
-		if (!read_stat(pid, tid, &state, &cpu, &walk->identity))
+		if (!walker_read_stat(pid, tid, &state, &cpu, &pending.identity))
 			return PGB_VISIT_GONE;
 	}
 	if (state != 'R')
@@ -313,57 +244,89 @@ enum pgb_visit pgb_walker_visit(struct pgb_walker *walker, pid_t pid, pid_t tid,
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
 		return refusal(tid, errno);
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
-	stopped = await_stop(walker, pid, tid, 0, &info);
-	if (stopped < 0) {
-		pgb_array_push(&walker->late, tid);
-		return PGB_VISIT_LATE;
-	}
+	pending.since_ns = now_ns();
+	walker->pending[walker->pending_count++] = pending;
+	return PGB_VISIT_PENDING;
+}
+
+/* What became of one that is no longer pending; it is let go. */
+static enum pgb_visit take(struct pgb_walker *walker, const struct pending *pending, int stopped,
+			   const siginfo_t *info, struct pgb_walk *walk)
+{
+	enum pgb_visit visit;
+	char state;
+	int cpu;
+
+	*walk = (struct pgb_walk){
+		.pid = pending->pid, .tid = pending->tid, .identity = pending->identity};
 	if (stopped == 0)
 		return PGB_VISIT_GONE;
-	if (!stopped_for_us(tid, &info))
+	if (!stopped_for_us(pending->tid, info))
 		return PGB_VISIT_SIGNAL;
-	visit = walk_stopped(walker, pid, tid, walk);
-	detach(tid, 0);
+	if (now_ns() - pending->since_ns > FRESH_NS)
+		walker_read_stat(pending->pid, pending->tid, &state, &cpu, &walk->identity);
+	visit = walk_stopped(walker, walk);
+	detach(pending->tid, 0);
 	return visit;
 }
 
-void pgb_walker_tend(struct pgb_walker *walker)
+static void drain_signals(struct pgb_walker *walker)
 {
-	for (size_t i = 0; i < walker->late.count;) {
-		pid_t tid = walker->late.items[i];
-		siginfo_t info;
-		int stopped = await_stop(walker, tid, tid, WNOHANG, &info);
+	struct signalfd_siginfo signals[8];
 
-		if (stopped < 0) {
-			i++;
+	while (read(walker->fd_signal, signals, sizeof(signals)) > 0)
+		;
+}
+
+enum pgb_visit pgb_walker_collect(struct pgb_walker *walker, struct pgb_walk *walk)
+{
+	/* before looking: what stops after the look makes it readable again */
+	drain_signals(walker);
+	if (walker->pending_count == 0)
+		return PGB_VISITS;
+	for (unsigned int i = 0; i < walker->pending_count; i++) {
+		struct pending pending = walker->pending[i];
+		siginfo_t info;
+		int stopped = check_stop(walker, &pending, &info);
+
+		if (stopped < 0)
 			continue;
-		}
-		if (stopped > 0 && stopped_for_us(tid, &info))
-			detach(tid, 0);
-		walker->late.items[i] = walker->late.items[--walker->late.count];
+		walker->pending[i] = walker->pending[--walker->pending_count];
+		return take(walker, &pending, stopped, &info, walk);
 	}
+	return PGB_VISIT_PENDING;
+}
+
+enum pgb_visit pgb_walker_visit(struct pgb_walker *walker, pid_t pid, pid_t tid,
+				struct pgb_walk *walk)
+{
+	struct pollfd poll_signal = {.fd = walker->fd_signal, .events = POLLIN};
+	enum pgb_visit visit = pgb_walker_begin(walker, pid, tid);
+
+	*walk = (struct pgb_walk){.pid = pid, .tid = tid};
+	while (visit == PGB_VISIT_PENDING) {
+		poll(&poll_signal, 1, 10);
+		visit = pgb_walker_collect(walker, walk);
+	}
+	return visit;
+}
+
+int pgb_walker_fd(const struct pgb_walker *walker)
+{
+	return walker->fd_signal;
 }
 
 /* ---- life */
 
-static void nothing(int number)
+/* SIGCHLD comes with every stop; nobody else in this thread may take it meanwhile. */
+static void block_signals(struct pgb_walker *walker)
 {
-	(void)number;
-}
+	sigset_t child;
 
-/* A signal to this thread every PATIENCE_NS, so that no waitid sleeps for good. */
-static void start_alarm(struct pgb_walker *walker)
-{
-	const struct itimerspec interval = {.it_interval.tv_nsec = PATIENCE_NS,
-					    .it_value.tv_nsec = PATIENCE_NS};
-	struct sigaction action = {.sa_handler = nothing};
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMAX - 2};
-
-	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	sigaction(SIGRTMAX - 2, &action, NULL);
-	walker->has_alarm = timer_create(CLOCK_MONOTONIC, &event, &walker->alarm) == 0;
-	if (walker->has_alarm)
-		timer_settime(walker->alarm, 0, &interval, NULL);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &child, &walker->signals);
+	walker->fd_signal = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 int pgb_walker_new(struct pgb_walker **result, const struct pgb_walker_config *config,
@@ -386,7 +349,7 @@ int pgb_walker_new(struct pgb_walker **result, const struct pgb_walker_config *c
 	walker->cpu = -1;
 	sched_getaffinity(0, sizeof(walker->affinity), &walker->affinity);
 	walker->branches = pgb_calloc(config->depth, sizeof(*walker->branches));
-	start_alarm(walker);
+	block_signals(walker);
 	*result = walker;
 	return 0;
 }
@@ -396,17 +359,20 @@ void pgb_walker_free(struct pgb_walker *walker)
 	if (walker == NULL)
 		return;
 	/* who is still to stop must not stay stopped; after that our own end detaches it */
-	for (unsigned int i = 0; i < 5000 && walker->late.count > 0; i++) {
-		pgb_walker_tend(walker);
-		usleep(1000);
+	for (unsigned int i = 0; i < 5000 && walker->pending_count > 0; i++) {
+		struct pgb_walk walk;
+
+		walker->config.stopped = NULL;
+		if (pgb_walker_collect(walker, &walk) == PGB_VISIT_PENDING)
+			usleep(1000);
 	}
 	sched_setaffinity(0, sizeof(walker->affinity), &walker->affinity);
-	if (walker->has_alarm)
-		timer_delete(walker->alarm);
+	if (walker->fd_signal >= 0)
+		close(walker->fd_signal);
+	pthread_sigmask(SIG_SETMASK, &walker->signals, NULL);
 	for (unsigned int i = 0; i < CACHES; i++)
 		pgb_lookahead_code_free(walker->caches[i].code);
 	pgb_lookahead_free(walker->look);
-	pgb_array_release(&walker->late);
 	free(walker->branches);
 	free(walker);
 }
@@ -429,4 +395,31 @@ int pgb_walker_probe(struct pgb_error *error)
 		 strerror(number));
 	return pgb_remedy(error, "in a container, start it with --cap-add=SYS_PTRACE; on the host, "
 				 "sysctl kernel.yama.ptrace_scope=1 or less");
+}
+
+const char *pgb_visit_name(enum pgb_visit visit)
+{
+	switch (visit) {
+	case PGB_VISIT_WALKED:
+		return "walked";
+	case PGB_VISIT_KERNEL:
+		return "in a system call";
+	case PGB_VISIT_IDLE:
+		return "not running";
+	case PGB_VISIT_SIGNAL:
+		return "met by a signal";
+	case PGB_VISIT_GONE:
+		return "gone";
+	case PGB_VISIT_TRACED:
+		return "traced by another";
+	case PGB_VISIT_FORBIDDEN:
+		return "not ours to trace";
+	case PGB_VISIT_FOREIGN:
+		return "32-bit";
+	case PGB_VISIT_PENDING:
+		return "pending";
+	case PGB_VISITS:
+		break;
+	}
+	return "";
 }

@@ -33,7 +33,7 @@ enum pgb_visit {
 	PGB_VISIT_TRACED,    /* somebody else traces it */
 	PGB_VISIT_FORBIDDEN, /* not ours: setuid, another user, yama */
 	PGB_VISIT_FOREIGN,   /* 32-bit or another instruction set */
-	PGB_VISIT_LATE,	     /* did not stop in time; it is detached when it does */
+	PGB_VISIT_PENDING,   /* it will stop when it next runs: see pgb_walker_collect() */
 	PGB_VISITS
 };
 
@@ -44,6 +44,7 @@ struct pgb_walk_identity {
 };
 
 struct pgb_walk {
+	pid_t pid, tid;
 	struct pgb_walk_identity identity;
 	struct pgb_lookahead_branch *branches; /* the walker's; valid until the next visit */
 	struct pgb_lookahead_result result;
@@ -60,7 +61,7 @@ struct pgb_walker_config {
 	 * Called while the thread is stopped and before it is let go, after a walk; may read
 	 * /proc of it. NULL: none.
 	 */
-	void (*stopped)(void *context, pid_t pid, pid_t tid, const struct pgb_walk *walk);
+	void (*stopped)(void *context, const struct pgb_walk *walk);
 	void *context;
 };
 
@@ -69,12 +70,27 @@ int pgb_walker_new(struct pgb_walker **walker, const struct pgb_walker_config *c
 		   struct pgb_error *error);
 void pgb_walker_free(struct pgb_walker *walker);
 
+/*
+ * Ask a thread to stop. PENDING: it will, when the scheduler next lets it run, at once or, on a
+ * crowded machine, much later; anything else is the outcome.
+ */
+enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid);
+/*
+ * Walk one that has stopped, if any has. PENDING: none has; PGB_VISITS: none is asked for.
+ * Does not block. pgb_walker_fd() becomes readable when there is something to collect.
+ */
+enum pgb_visit pgb_walker_collect(struct pgb_walker *walker, struct pgb_walk *walk);
+/*
+ * A signalfd of SIGCHLD, which this thread blocks from pgb_walker_new() to pgb_walker_free();
+ * the end of a child makes it readable as well. Drained by collect.
+ */
+int pgb_walker_fd(const struct pgb_walker *walker);
+
+/* Both in one: begin, and wait for the outcome. For tests and single threads. */
 enum pgb_visit pgb_walker_visit(struct pgb_walker *walker, pid_t pid, pid_t tid,
 				struct pgb_walk *walk);
-/* Let go of threads that did not stop in time; call now and then. */
-void pgb_walker_tend(struct pgb_walker *walker);
-/* The code of this process may have changed: check every page of it again. */
-void pgb_walker_distrust(struct pgb_walker *walker);
+/* "walked", "in a system call", .. */
+const char *pgb_visit_name(enum pgb_visit visit);
 
 /*
  * May we trace our own children here? Tries it on a child. PGB_E_PERMISSION: what forbids it

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What a visit asks /proc about one thread. */
+#ifndef PGOBOLT_COLLECTOR_WALKER_PROC_H
+#define PGOBOLT_COLLECTOR_WALKER_PROC_H
+
+#include <stdbool.h>
+
+#include "pgobolt/collector/walker.h"
+
+/* State, CPU and whose exec it is; false: it has ended. */
+bool walker_read_stat(pid_t pid, pid_t tid, char *state, int *cpu,
+		      struct pgb_walk_identity *identity);
+/* Is a signal on its way that the thread does not block? When in doubt, yes. */
+bool walker_signal_pending(pid_t tid);
+bool walker_is_traced(pid_t tid);
+
+#endif
