@@ -224,9 +224,11 @@ static void add_instrumentation(argument_array *arguments, const struct pgb_llvm
 {
 	add(arguments, "-instrument");
 	add(arguments, "-instrumentation-file=%s", job->instrument_prefix);
-	add(arguments, "-instrumentation-file-append-pid");
-	if (job->instrument_every_s == 0)
+	/* from 17 on the two exclude each other */
+	if (job->instrument_every_s == 0) {
+		add(arguments, "-instrumentation-file-append-pid");
 		return;
+	}
 	add(arguments, "-instrumentation-sleep-time=%u", job->instrument_every_s);
 	/* without it each write holds only what came since the last one, over the same file */
 	add(arguments, "-instrumentation-no-counters-clear");

@@ -126,7 +126,7 @@ static int read_found(struct pgb_binary *binary, const struct pgb_map_event *eve
 		      const struct found *found)
 {
 	/* 0 means none is held: our stdin may have been closed. */
-	int held = found->way == WAY_PATH ? -1 : fcntl(found->fd, F_DUPFD_CLOEXEC, 3);
+	int held = fcntl(found->fd, F_DUPFD_CLOEXEC, 3);
 	char *path_open;
 	int code;
 

@@ -34,7 +34,7 @@ struct failure {
 struct pgb_launch {
 	const struct pgb_spawn *spawn; /* valid during pgb_process_spawn() only */
 	/* For messages, also when a held child fails later; owned. */
-	char *name, *directory, *bind_from, *bind_to;
+	char *name, *directory;
 	PGB_ARRAY(char *) candidates; /* files to try, in PATH order; owned */
 	PGB_ARRAY(char *) variables;  /* NULL-terminated; borrowed */
 	PGB_ARRAY(char *) shell_argv; /* for scripts without #!; borrowed */
@@ -97,8 +97,6 @@ static struct pgb_launch *launch_new(const struct pgb_spawn *spawn)
 		.spawn = spawn,
 		.name = pgb_dup(spawn->file ? spawn->file : spawn->argv[0]),
 		.directory = pgb_dup(spawn->directory),
-		.bind_from = pgb_dup(spawn->bind_from),
-		.bind_to = pgb_dup(spawn->bind_to),
 		.fd_go = -1,
 		.parent = getpid(),
 	};
@@ -128,8 +126,6 @@ static void launch_free(struct pgb_launch *launch)
 	pgb_array_release(&launch->shell_argv);
 	free(launch->name);
 	free(launch->directory);
-	free(launch->bind_from);
-	free(launch->bind_to);
 	free(launch);
 }
 
@@ -170,8 +166,9 @@ static void child_bind(const struct pgb_launch *launch)
 	}
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		child_fails(launch, STAGE_NAMESPACE, errno);
-	if (mount(spawn->bind_from, spawn->bind_to, NULL, MS_BIND, NULL) != 0)
-		child_fails(launch, STAGE_BIND, errno);
+	for (size_t i = 0; i < spawn->bind_count; i++)
+		if (mount(spawn->binds[i].from, spawn->binds[i].to, NULL, MS_BIND, NULL) != 0)
+			child_fails(launch, STAGE_BIND, errno);
 }
 
 static void child_streams(const struct pgb_launch *launch)
@@ -255,7 +252,7 @@ static _Noreturn void child_main(struct pgb_launch *launch)
 		if (getppid() != launch->parent)
 			_exit(127);
 	}
-	if (spawn->bind_to != NULL)
+	if (spawn->bind_count > 0)
 		child_bind(launch);
 	if (spawn->directory != NULL && chdir(spawn->directory) != 0)
 		child_fails(launch, STAGE_DIRECTORY, errno);
@@ -310,8 +307,9 @@ static int explain_failure(const struct pgb_launch *launch, const struct failure
 				  "sysctl user.max_user_namespaces=10000");
 		return PGB_E_UNSUPPORTED;
 	case STAGE_BIND:
-		return pgb_fail(error, PGB_E_UNSUPPORTED, "cannot mount %s over %s: %s",
-				launch->bind_from, launch->bind_to, reason);
+		return pgb_fail(error, PGB_E_UNSUPPORTED,
+				"cannot mount a copy in its original's place for %s: %s",
+				launch->name, reason);
 	case STAGE_STREAMS:
 		return pgb_fail(error, PGB_E_RESOURCE, "cannot redirect the output of %s: %s",
 				launch->name, reason);
@@ -427,7 +425,6 @@ int pgb_process_spawn(struct pgb_process *process, const struct pgb_spawn *spawn
 	int status;
 
 	pgb_assert(spawn->argv != NULL && spawn->argv[0] != NULL);
-	pgb_assert((spawn->bind_from == NULL) == (spawn->bind_to == NULL));
 	*process = (struct pgb_process){.fd_go = -1, .fd_exec = -1, .own_group = spawn->own_group};
 	keep_statuses();
 	status = open_channels(spawn, go, exec, error);

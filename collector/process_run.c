@@ -185,13 +185,11 @@ char *pgb_process_find_command(const char *name)
 	}
 }
 
-int pgb_process_try_bind(const char *bind_from, const char *bind_to, struct pgb_error *error)
+int pgb_process_try_bind(const struct pgb_bind *bind, struct pgb_error *error)
 {
 	static const char *const nothing[] = {"true", NULL};
-	const struct pgb_spawn spawn = {.argv = nothing,
-					.bind_from = bind_from,
-					.bind_to = bind_to,
-					.die_with_parent = true};
+	const struct pgb_spawn spawn = {
+		.argv = nothing, .binds = bind, .bind_count = 1, .die_with_parent = true};
 	int status;
 
 	return pgb_process_run(&spawn, 0, NULL, NULL, &status, error);

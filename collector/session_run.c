@@ -18,6 +18,8 @@ enum {
 	DRAIN_RECORDS = 8192,
 	/* The longest sleep: rings wake us when they fill, SIGCHLD when the program ends. */
 	WAIT_MS = 200,
+	/* Shorter at first: a file can be deleted soon after its start, and must be open then. */
+	WAIT_FIRST_MS = 10,
 	PROGRESS_NS = 200 * 1000 * 1000,
 	SIGNALS_TO_KILL = 3,
 	/* A program that still runs this long after the recording ended is told of. */
@@ -241,21 +243,24 @@ static bool program_ended(struct pgb_session *session, int timeout_ms)
 	return true;
 }
 
-/* true: there was one since the last look. */
+bool pgb_session_signals_pass(const struct pgb_session_signals *signals, int *seen, pid_t program)
+{
+	if (signals == NULL || signals->count == *seen)
+		return false;
+	*seen = signals->count;
+	if (program > 0 && signals->count >= SIGNALS_TO_KILL)
+		kill(program, SIGKILL);
+	else if (program > 0 && !signals->from_terminal)
+		kill(program, signals->number);
+	return true;
+}
+
 static bool attend_signals(struct pgb_session *session)
 {
-	const struct pgb_session_signals *signals = session->config.signals;
-
-	if (signals == NULL || signals->count == session->signals_seen)
+	if (!pgb_session_signals_pass(session->config.signals, &session->signals_seen,
+				      session->process.pid))
 		return false;
-	session->signals_seen = signals->count;
 	session->stats.interrupted = true;
-	if (session->process.pid > 0) {
-		if (signals->count >= SIGNALS_TO_KILL)
-			kill(session->process.pid, SIGKILL);
-		else if (!signals->from_terminal)
-			kill(session->process.pid, signals->number);
-	}
 	return true;
 }
 
@@ -269,6 +274,17 @@ static void report_progress(struct pgb_session *session, uint64_t now)
 	session->config.progress(session->config.progress_context, session);
 }
 
+static int sleep_ms(uint64_t passed_ns, uint64_t limit_ns)
+{
+	uint64_t wait_ms = WAIT_FIRST_MS + passed_ns / 1000000 / 10;
+
+	if (wait_ms > WAIT_MS)
+		wait_ms = WAIT_MS;
+	if (limit_ns != 0 && (limit_ns - passed_ns) / 1000000 < wait_ms)
+		wait_ms = (limit_ns - passed_ns) / 1000000 + 1;
+	return (int)wait_ms;
+}
+
 /* Until something ends it. What the feed fails with, or 0. */
 static int gather(struct pgb_session *session, struct pgb_error *error)
 {
@@ -278,7 +294,6 @@ static int gather(struct pgb_session *session, struct pgb_error *error)
 	for (;;) {
 		int status = drain(session, error);
 		uint64_t now = now_ns(session), passed = now - session->start_ns;
-		int wait_ms = WAIT_MS;
 
 		if (status < 0)
 			return status;
@@ -291,9 +306,7 @@ static int gather(struct pgb_session *session, struct pgb_error *error)
 		report_progress(session, now);
 		if (status > 0 || hung_up)
 			continue;
-		if (limit_ns != 0 && (limit_ns - passed) / 1000000 < WAIT_MS)
-			wait_ms = (int)((limit_ns - passed) / 1000000) + 1;
-		hung_up = pgb_feed_wait(session->feed, wait_ms) < 0;
+		hung_up = pgb_feed_wait(session->feed, sleep_ms(passed, limit_ns)) < 0;
 		/* Nobody is left to record; our program, if it is one of them, is ending. */
 		if (hung_up && (session->process.pid <= 0 || !records_program(session)))
 			return 0;

@@ -37,6 +37,7 @@ void pgb_recording_release(struct pgb_recording *recording)
 	free(recording->machine);
 	free(recording->cpu);
 	free(recording->kernel);
+	free(recording->wanted);
 	*recording = (struct pgb_recording){.main = PGB_BINARY_NONE};
 }
 

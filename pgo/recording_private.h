@@ -9,6 +9,7 @@ struct pgb_recording_writer {
 	char *directory;	     /* where it goes */
 	char *temporary;	     /* DIR.tmp, locked by the file in it */
 	char *old;		     /* DIR.old */
+	char *work;		     /* DIR.tmp/work */
 	int fd_lock;		     /* -1: nothing to remove */
 	struct pgb_recording former; /* with `add`; zeroed else */
 };

@@ -73,22 +73,38 @@ static struct pgb_recorded_binary *new_entry(struct pgb_recording *recording,
 
 /* ---- profiles */
 
-/* The file may have been replaced since it ran. */
-static int open_image(const struct item *item, struct pgb_elf_image **image,
-		      struct pgb_error *error)
+static int open_path(const struct item *item, const char *path, struct pgb_elf_image **image,
+		     struct pgb_error *error)
 {
-	const struct pgb_binary *now;
+	int code = pgb_elf_image_open(image, path, error);
 	char *id;
-	int code = pgb_elf_image_open(image, item->binary->path_open, error);
 
 	if (code != 0)
 		return code;
-	now = pgb_elf_image_binary(*image);
-	id = pgb_binary_id(now);
-	if (strcmp(id, item->recorded->id) != 0)
+	id = pgb_binary_id(pgb_elf_image_binary(*image));
+	if (strcmp(id, item->recorded->id) != 0) {
 		code = pgb_fail(error, PGB_E_MISMATCH, "it was replaced while it was recorded");
+		pgb_elf_image_close(*image);
+		*image = NULL;
+	}
 	free(id);
 	return code;
+}
+
+/* By its own name where that still is the file that ran: messages show it. */
+static int open_image(const struct item *item, struct pgb_elf_image **image,
+		      struct pgb_error *error)
+{
+	int code = open_path(item, item->binary->path, image, error);
+
+	if (code == 0 || strcmp(item->binary->path, item->binary->path_open) == 0)
+		return code;
+	return open_path(item, item->binary->path_open, image, NULL) == 0 ? 0 : code;
+}
+
+bool pgb_recording_converts_branches(void)
+{
+	return false;
 }
 
 /* Edges to symbolic counts. What kinds of edges there are depends on the source. */
@@ -98,7 +114,7 @@ static int edges_to_profile(const struct item *item, struct pgb_elf_image *image
 	char *event;
 	int code;
 
-	if (item->recording->branches)
+	if (item->recording->branches && !pgb_recording_converts_branches())
 		return pgb_fail(error, PGB_E_UNSUPPORTED,
 				"this version keeps branches as edges and does not convert them");
 	event = pgb_event_canonical_name(item->recording->event);
@@ -301,24 +317,26 @@ static int compare_binaries(const void *left, const void *right)
 	return order ? order : strcmp(a->id, b->id);
 }
 
-/* Heaviest first; of the programs started, the heaviest is the main one and goes to the front. */
 void pgb_recording_arrange(struct pgb_recording *recording)
 {
 	struct pgb_recorded_binary *items = recording->binaries.items;
+	size_t count = recording->binaries.count, chosen = count;
 
 	recording->main = PGB_BINARY_NONE;
-	if (recording->binaries.count == 0)
-		return;
-	qsort(items, recording->binaries.count, sizeof(*items), compare_binaries);
-	for (uint32_t i = 0; i < recording->binaries.count; i++) {
-		struct pgb_recorded_binary chosen = items[i];
+	if (count > 0)
+		qsort(items, count, sizeof(*items), compare_binaries);
+	for (size_t i = count; i-- > 0;)
+		if (items[i].executable)
+			chosen = i;
+	for (size_t i = 0; i < count; i++)
+		if (recording->wanted && strcmp(items[i].id, recording->wanted) == 0)
+			chosen = i;
+	if (chosen < count) {
+		struct pgb_recorded_binary first = items[chosen];
 
-		if (!chosen.executable)
-			continue;
-		memmove(items + 1, items, i * sizeof(*items));
-		items[0] = chosen;
+		memmove(items + 1, items, chosen * sizeof(*items));
+		items[0] = first;
 		recording->main = 0;
-		return;
 	}
 }
 

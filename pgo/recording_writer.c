@@ -10,6 +10,7 @@
 
 #include "pgo/recording_private.h"
 #include "pgobolt/base/text.h"
+#include "pgobolt/collector/edges.h"
 #include "pgobolt/collector/file.h"
 
 /* Its presence says that a folder DIR.tmp is ours to empty; its lock, that someone works there. */
@@ -146,11 +147,11 @@ static int make_temporary(struct pgb_recording_writer *writer, struct pgb_error 
 
 static int read_former(struct pgb_recording_writer *writer, struct pgb_error *error)
 {
-	int code = pgb_recording_read(&writer->former, writer->directory, error);
-
-	if (code == PGB_E_NOT_FOUND)
-		pgb_remedy(error, "leave out --add for the first recording");
-	return code;
+	if (pgb_recording_is_folder(writer->directory))
+		return pgb_recording_read(&writer->former, writer->directory, error);
+	pgb_fail(error, PGB_E_NOT_FOUND, "there is no recording %s to add to", writer->directory);
+	pgb_remedy(error, "leave out --add for the first recording");
+	return PGB_E_NOT_FOUND;
 }
 
 int pgb_recording_writer_open(struct pgb_recording_writer **result, const char *directory, bool add,
@@ -163,6 +164,7 @@ int pgb_recording_writer_open(struct pgb_recording_writer **result, const char *
 	writer->directory = final_path(directory);
 	writer->temporary = pgb_format("%s.tmp", writer->directory);
 	writer->old = pgb_format("%s.old", writer->directory);
+	writer->work = pgb_format("%s/work", writer->temporary);
 	if (add)
 		code = read_former(writer, error);
 	if (code == 0)
@@ -171,6 +173,8 @@ int pgb_recording_writer_open(struct pgb_recording_writer **result, const char *
 		code = check_replaceable(writer->old, error);
 	if (code == 0)
 		code = make_temporary(writer, error);
+	if (code == 0)
+		code = pgb_file_make_directories(writer->work, error);
 	if (code == 0)
 		*result = writer;
 	else
@@ -190,6 +194,7 @@ void pgb_recording_writer_close(struct pgb_recording_writer *writer)
 	free(writer->directory);
 	free(writer->temporary);
 	free(writer->old);
+	free(writer->work);
 	free(writer);
 }
 
@@ -201,6 +206,11 @@ const struct pgb_recording *pgb_recording_writer_former(const struct pgb_recordi
 const char *pgb_recording_writer_directory(const struct pgb_recording_writer *writer)
 {
 	return writer->temporary;
+}
+
+const char *pgb_recording_writer_work(const struct pgb_recording_writer *writer)
+{
+	return writer->work;
 }
 
 int pgb_recording_writer_check(const struct pgb_recording_writer *writer, const char *source,
@@ -306,6 +316,8 @@ int pgb_recording_writer_commit(struct pgb_recording_writer *writer,
 	pgb_recording_arrange(recording);
 	if (code == 0)
 		code = write_json(writer, recording, error);
+	if (code == 0)
+		code = pgb_file_remove_tree(writer->work, error);
 	if (code == 0) {
 		unlink(lock);
 		(void)sync_folder(writer->temporary);

@@ -289,8 +289,7 @@ static void real_files_in_time(void **state)
 	copy_file("/proc/self/exe", path);
 	assert_int_equal(see_file(binaries, path), 0);
 	assert_int_equal(pgb_binaries_get(binaries, 0)->kind, PGB_BINARY_ELF);
-	assert_string_equal(pgb_binaries_get(binaries, 0)->path_open, path);
-	assert_int_equal(pgb_binaries_get(binaries, 0)->fd_held, 0);
+	assert_true(pgb_binaries_get(binaries, 0)->fd_held > 0);
 	copy_file("/proc/self/exe", other);
 	assert_int_equal(see_file(binaries, other), 0);
 	/* touched, then overwritten in place, then replaced */

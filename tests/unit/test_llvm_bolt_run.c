@@ -160,8 +160,8 @@ static void spells_for_each_release(void **state)
 		 "-instrument -instrumentation-file=/p -instrumentation-file-append-pid"},
 		{"22",
 		 {.instrument_prefix = "/p", .instrument_every_s = 5},
-		 "-instrument -instrumentation-file=/p -instrumentation-file-append-pid "
-		 "-instrumentation-sleep-time=5 -instrumentation-no-counters-clear"},
+		 "-instrument -instrumentation-file=/p -instrumentation-sleep-time=5 "
+		 "-instrumentation-no-counters-clear"},
 	};
 	struct test *test = *state;
 

@@ -486,18 +486,19 @@ static void a_copy_takes_the_place_of_a_file(void **state)
 	const char *argv[] = {original, NULL};
 	struct pgb_error error = {0};
 	char *expected = pgb_format("copy from %s\n", original);
+	const struct pgb_bind bind = {copy, original}, missing = {"/no/such", original};
 
 	(void)state;
-	if (pgb_process_try_bind(copy, original, &error) != 0) {
+	if (pgb_process_try_bind(&bind, &error) != 0) {
 		assert_int_equal(error.code, PGB_E_UNSUPPORTED);
 		print_message("not tested here: %s\n", error.message);
 	} else {
 		struct pgb_spawn spawn = {
-			.argv = argv, .bind_from = copy, .bind_to = original, .held = false};
+			.argv = argv, .binds = &bind, .bind_count = 1};
 
 		assert_output(spawn, expected);
 		assert_output((struct pgb_spawn){.argv = argv}, "original\n");
-		assert_int_equal(pgb_process_try_bind("/no/such", original, &error),
+		assert_int_equal(pgb_process_try_bind(&missing, &error),
 				 PGB_E_UNSUPPORTED);
 	}
 	free(expected);

@@ -56,7 +56,8 @@ struct pgb_llvm_bolt_job {
 	unsigned int threads;	  /* 0: llvm-bolt's choice */
 	/* instrumentation: where each process writes PREFIX.PID.fdata; NULL: optimize */
 	const char *instrument_prefix;
-	unsigned int instrument_every_s; /* also write each so many seconds; 0: at exit only */
+	/* not at exit but each so many seconds, and after the end; into PREFIX itself */
+	unsigned int instrument_every_s;
 	const char *log_path;		 /* all its output goes here as well; NULL: nowhere */
 	unsigned int timeout_s;		 /* of one run of llvm-bolt; 0: none */
 	double stale_percent_most;	 /* more stale samples are PGB_E_MISMATCH; 0: 50 */

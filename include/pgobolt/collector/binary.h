@@ -40,7 +40,7 @@ enum pgb_binary_kind {
 struct pgb_binary {
 	char *path;	 /* as the kernel named it, without " (deleted)"; owned */
 	char *path_open; /* where it can be read, while fd_held is open; owned */
-	int fd_held;	 /* path_open is /proc/self/fd/N of it: deleted, in a container; 0: none */
+	int fd_held;	 /* path_open is /proc/PID/fd/N of it; 0: none */
 	uint64_t device, inode;
 	uint64_t size_bytes;
 	int64_t modified_ns;

@@ -10,8 +10,8 @@
  * that the kernel reports: an equal inode is enough; on overlayfs neither may agree: there the path
  * is believed when nothing better turns up.
  *
- * A file that only such a way leads to is held open, so that it can be read as long as we run:
- * path_open is /proc/OUR-PID/fd/N then.
+ * The file is held open where there are descriptors to spare, so that it can be read as long as we
+ * run, whatever becomes of its name: path_open is /proc/OUR-PID/fd/N then.
  */
 #ifndef PGOBOLT_COLLECTOR_BINARY_OPEN_H
 #define PGOBOLT_COLLECTOR_BINARY_OPEN_H

@@ -15,6 +15,11 @@
 #include "pgobolt/base/error.h"
 #include "pgobolt/base/text.h"
 
+/* A file that takes the place of another. Absolute paths without links. */
+struct pgb_bind {
+	const char *from, *to;
+};
+
 /* All pointers are borrowed for the time of the call. Zeroed fields mean: inherit. */
 struct pgb_spawn {
 	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH unless .. */
@@ -26,11 +31,9 @@ struct pgb_spawn {
 	bool own_group;	      /* a process group of its own, so that all of it can be killed */
 	bool die_with_parent; /* SIGKILL when we die (PR_SET_PDEATHSIG) */
 	bool held;	      /* wait before exec until pgb_process_start() */
-	/*
-	 * In a private mount namespace, bind `bind_from` over `bind_to` first (both or none).
-	 * Without CAP_SYS_ADMIN this takes a user namespace. Absolute paths without links.
-	 */
-	const char *bind_from, *bind_to;
+	/* These first, in a private mount namespace; without CAP_SYS_ADMIN in a user namespace. */
+	const struct pgb_bind *binds;
+	size_t bind_count;
 };
 
 struct pgb_process {
@@ -86,8 +89,8 @@ int pgb_process_run(const struct pgb_spawn *spawn, unsigned int timeout_s, struc
  */
 char *pgb_process_find_command(const char *name);
 
-/* Would bind_from over bind_to work here? 0, or PGB_E_UNSUPPORTED with the reason. */
-int pgb_process_try_bind(const char *bind_from, const char *bind_to, struct pgb_error *error);
+/* Would this work here? 0, or PGB_E_UNSUPPORTED with the reason. */
+int pgb_process_try_bind(const struct pgb_bind *bind, struct pgb_error *error);
 
 /* The command as one could type it into a shell, quoted where needed; the caller frees it. */
 char *pgb_process_command_line(const char *const *argv);

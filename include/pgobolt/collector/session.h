@@ -33,6 +33,12 @@ struct pgb_session_signals {
 	volatile sig_atomic_t from_terminal; /* the last one: si_code SI_KERNEL */
 };
 
+/*
+ * Do so for those that came since *seen (updated), for a program that is running (0: none).
+ * true: there were some.
+ */
+bool pgb_session_signals_pass(const struct pgb_session_signals *signals, int *seen, pid_t program);
+
 /* Borrowed; must outlive the session. */
 struct pgb_session_config {
 	const struct pgb_perf_sys *sys; /* NULL: the kernel */

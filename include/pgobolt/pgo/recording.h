@@ -59,6 +59,7 @@ struct pgb_recording {
 	PGB_ARRAY(struct pgb_recorded_binary) binaries;
 	/* Index of the main binary: of the programs started, the one with most counts. */
 	uint32_t main; /* PGB_BINARY_NONE: there is none */
+	char *wanted;  /* id of the binary that shall be the main one; NULL; not stored */
 };
 
 void pgb_recording_release(struct pgb_recording *recording);
@@ -91,6 +92,9 @@ char *pgb_recording_file(const struct pgb_recording *recording, const char *file
 
 /* ---- writing */
 
+/* Can this version make fdata of branches, or does it only keep their edges? */
+bool pgb_recording_converts_branches(void);
+
 struct pgb_recording_writer;
 
 /*
@@ -106,8 +110,10 @@ void pgb_recording_writer_close(struct pgb_recording_writer *writer);
 
 /* The recording that `add` adds to; NULL: none. Borrowed. */
 const struct pgb_recording *pgb_recording_writer_former(const struct pgb_recording_writer *writer);
-/* The temporary folder; logs and work files may be put there too. Borrowed. */
+/* The temporary folder: what is put there becomes part of the recording. Borrowed. */
 const char *pgb_recording_writer_directory(const struct pgb_recording_writer *writer);
+/* A folder for work files, removed when the recording is put in place. Borrowed. */
+const char *pgb_recording_writer_work(const struct pgb_recording_writer *writer);
 
 /*
  * May this source and this main binary (NULL: not known) be added to the former recording?
