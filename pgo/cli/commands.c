@@ -1,6 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/pgo/cli/commands.h"
 
+static const char *const color_words[] = {"auto", "always", "never", NULL};
+
+const struct pgb_option pgb_global_table[] = {
+	{.letter = 'v',
+	 .name = "verbose",
+	 .offset = offsetof(struct pgb_global_options, verbose),
+	 .help = "say more about what is done, on stderr"},
+	{.letter = 'q',
+	 .name = "quiet",
+	 .offset = offsetof(struct pgb_global_options, quiet),
+	 .help = "leave out remarks and progress"},
+	{.name = "json",
+	 .offset = offsetof(struct pgb_global_options, json),
+	 .help = "print the result, or the error, as one JSON document on stdout"},
+	{.name = "color",
+	 .kind = PGB_OPTION_CHOICE,
+	 .choices = color_words,
+	 .offset = offsetof(struct pgb_global_options, color),
+	 .help = "colour the text; auto: on a terminal, unless NO_COLOR is set"},
+	{.letter = 'C',
+	 .name = "directory",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "DIR",
+	 .offset = offsetof(struct pgb_global_options, directory),
+	 .help = "go to DIR first"},
+	{.letter = 'h',
+	 .name = "help",
+	 .offset = offsetof(struct pgb_global_options, help),
+	 .help = "show help and exit"},
+	{.name = "version",
+	 .offset = offsetof(struct pgb_global_options, version),
+	 .help = "show the version and exit"},
+	{.name = NULL},
+};
+
 const struct pgb_command *const pgb_commands[] = {
 	&pgb_command_doctor,  &pgb_command_record, &pgb_command_optimize,
 	&pgb_command_verify,  &pgb_command_merge,  &pgb_command_dump,

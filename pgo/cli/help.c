@@ -137,7 +137,7 @@ static json_t *help_json(const struct pgb_command *command)
 	for (size_t i = 0; pgb_commands[i]; i++)
 		json_array_append_new(list, command_json(pgb_commands[i]));
 	return json_pack("{s:s, s:o, s:o}", "version", PACKAGE_VERSION, "commands", list,
-			 "global_options", options_json(pgb_global_options));
+			 "global_options", options_json(pgb_global_table));
 }
 
 void pgb_help_command(struct pgb_output *output, const struct pgb_command *command)
@@ -154,7 +154,7 @@ void pgb_help_command(struct pgb_output *output, const struct pgb_command *comma
 	pgb_output_line(output, "%s", "");
 	print_paragraphs(output, command->description);
 	print_options(output, "OPTIONS", command->options);
-	print_options(output, "GLOBAL OPTIONS", pgb_global_options);
+	print_options(output, "GLOBAL OPTIONS", pgb_global_table);
 	print_examples(output, command->examples);
 }
 
@@ -179,7 +179,7 @@ void pgb_help_overview(struct pgb_output *output)
 	pgb_table_print(&table, output);
 	pgb_table_release(&table);
 	pgb_output_line(output, "%s", "");
-	print_options(output, "GLOBAL OPTIONS, before or after the command", pgb_global_options);
+	print_options(output, "GLOBAL OPTIONS, before or after the command", pgb_global_table);
 	print_title(output, "EXAMPLES");
 	pgb_output_line(output, "  pgobolt doctor                  what works on this machine");
 	pgb_output_line(output, "  pgobolt record -- ./app ARGS    profile a run");

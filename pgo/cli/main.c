@@ -8,53 +8,12 @@
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/progress.h"
 
-struct global_options {
-	bool verbose, quiet, json, help, version;
-	int color;
-	const char *directory;
-};
-
-static const char *const color_words[] = {"auto", "always", "never", NULL};
-
-const struct pgb_option pgb_global_options[] = {
-	{.letter = 'v',
-	 .name = "verbose",
-	 .offset = offsetof(struct global_options, verbose),
-	 .help = "say more about what is done, on stderr"},
-	{.letter = 'q',
-	 .name = "quiet",
-	 .offset = offsetof(struct global_options, quiet),
-	 .help = "leave out remarks and progress"},
-	{.name = "json",
-	 .offset = offsetof(struct global_options, json),
-	 .help = "print the result, or the error, as one JSON document on stdout"},
-	{.name = "color",
-	 .kind = PGB_OPTION_CHOICE,
-	 .choices = color_words,
-	 .offset = offsetof(struct global_options, color),
-	 .help = "colour the text; auto: on a terminal, unless NO_COLOR is set"},
-	{.letter = 'C',
-	 .name = "directory",
-	 .kind = PGB_OPTION_STRING,
-	 .argument = "DIR",
-	 .offset = offsetof(struct global_options, directory),
-	 .help = "go to DIR first"},
-	{.letter = 'h',
-	 .name = "help",
-	 .offset = offsetof(struct global_options, help),
-	 .help = "show help and exit"},
-	{.name = "version",
-	 .offset = offsetof(struct global_options, version),
-	 .help = "show the version and exit"},
-	{.name = NULL},
-};
-
 static const struct pgb_option no_options[] = {{.name = NULL}};
 
 /* The command that was named, its options and the global ones. */
 struct invocation {
 	struct pgb_cli cli;
-	struct global_options global;
+	struct pgb_global_options global;
 	void *values; /* of the command's own options */
 };
 
@@ -63,10 +22,18 @@ static const struct pgb_option *options_of(const struct pgb_command *command)
 	return command && command->options ? command->options : no_options;
 }
 
+/* Where no program is expected, `--` only ends the options: names may begin with a dash. */
+static void take_as_operands(struct pgb_arguments *arguments)
+{
+	for (const char *const *word = arguments->program; word && *word; word++)
+		pgb_array_push(&arguments->operands, *word);
+	arguments->program = NULL;
+}
+
 static int read_command_line(struct invocation *invocation, const char *const *words,
 			     struct pgb_error *error)
 {
-	struct pgb_option_set sets[] = {{pgb_global_options, &invocation->global},
+	struct pgb_option_set sets[] = {{pgb_global_table, &invocation->global},
 					{no_options, NULL}};
 	struct pgb_cli *cli = &invocation->cli;
 	size_t consumed = 0;
@@ -85,6 +52,8 @@ static int read_command_line(struct invocation *invocation, const char *const *w
 	sets[1] = (struct pgb_option_set){options_of(cli->command), invocation->values};
 	code = pgb_options_parse(sets, 2, words + consumed + 1, false, &cli->arguments, NULL,
 				 error);
+	if (!cli->command->takes_program)
+		take_as_operands(&cli->arguments);
 	if (code)
 		pgb_remedy(error, "for all options: pgobolt help %s", cli->command->name);
 	return code;
@@ -109,10 +78,6 @@ static int check_operands(const struct pgb_cli *cli, struct pgb_error *error)
 	if (count < command->operands_min) {
 		pgb_fail(error, PGB_E_USAGE, "%s needs %s", command->name, command->operand_name);
 		return pgb_remedy(error, "usage: pgobolt %s %s", command->name, command->synopsis);
-	}
-	if (cli->arguments.program && !command->takes_program) {
-		pgb_fail(error, PGB_E_USAGE, "%s takes nothing behind --", command->name);
-		return pgb_remedy(error, "see: pgobolt help %s", command->name);
 	}
 	return 0;
 }

@@ -17,7 +17,8 @@ run 0 --json explain
 stdout_is_json
 run 2 explain MISATCH
 golden unknown
-run 2 explain -- MISMATCH
+run 0 explain -- MISMATCH
+golden mismatch
 
 # every code says what lies behind it and what to do
 for code in $("$PGOBOLT" explain | sed -n 's/^\([A-Z_]*\)  *[0-9] .*/\1/p'); do

@@ -47,6 +47,12 @@ golden two-json
 stdout_is_json
 equal forward
 
+# behind -- even a name with a dash is an input
+cp two.fdata -- -two.fdata
+run 0 merge -o OUT -- one.fdata -two.fdata
+equal forward
+rm -- -two.fdata
+
 # a weight holds for the inputs after it
 cat >weighted <<'END'
 1 main 2a 1 main 10 3 21
@@ -179,7 +185,6 @@ stderr_has 'merge needs INPUT'
 refused 2 merge -w 0 one.fdata -o OUT
 refused 2 merge -w x one.fdata -o OUT
 refused 2 merge -w 99999999999 one.fdata -o OUT
-refused 2 merge one.fdata -o OUT -- two.fdata
 refused 1 merge missing.fdata -o OUT
 stderr_has 'missing.fdata: No such file'
 : >empty.fdata

@@ -48,8 +48,8 @@ run 2 help --quiet=yes
 stderr_has '--quiet takes no value'
 run 2 help explain record
 stderr_has "help does not expect 'record'"
-run 2 help -- something
-stderr_has 'nothing behind --'
+run 2 help -- -v
+stderr_has "no command '-v'"
 
 # global options before and after; values in every spelling
 mkdir sub

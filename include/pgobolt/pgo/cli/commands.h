@@ -56,8 +56,14 @@ extern const struct pgb_command pgb_command_verify;
 
 /* In the order of the overview; NULL-terminated. */
 extern const struct pgb_command *const pgb_commands[];
-/* The global options' table. */
-extern const struct pgb_option pgb_global_options[];
+
+/* Options that every command takes, and their table. */
+struct pgb_global_options {
+	bool verbose, quiet, json, help, version;
+	int color; /* enum pgb_color */
+	const char *directory;
+};
+extern const struct pgb_option pgb_global_table[];
 
 /* NULL: there is none. */
 const struct pgb_command *pgb_command_find(const char *name);
