@@ -220,16 +220,87 @@ static void add_skipped(argument_array *arguments, const char *const *names)
 	pgb_text_release(&patterns);
 }
 
-static void add_instrumentation(argument_array *arguments, const struct pgb_llvm_bolt_job *job)
+/* How a program gets going; the counters' library has to hook into that. */
+enum start {
+	START_DYNAMIC,	  /* by a dynamic loader; also shared libraries */
+	START_STATIC,	  /* by itself, at a fixed address */
+	START_STATIC_PIE, /* by itself, which relocates itself first */
+};
+
+static enum start start_of(const struct pgb_elf_image *image)
 {
+	struct pgb_elf_dynamic dynamic;
+	const struct pgb_elf_dynamic_entry *flags;
+	enum start start = START_DYNAMIC;
+
+	if (pgb_elf_dynamic_read(&dynamic, image, NULL) == 0 && dynamic.interpreter == NULL) {
+		flags = pgb_elf_dynamic_find(&dynamic, DT_FLAGS_1);
+		if (dynamic.entries.count == 0)
+			start = START_STATIC;
+		else if (flags != NULL && (flags->value & DF_1_PIE))
+			start = START_STATIC_PIE;
+	}
+	pgb_elf_dynamic_release(&dynamic);
+	return start;
+}
+
+/* This option came with a start of the library that static programs at a fixed address never run.
+ */
+#define HOOK_OPTION "runtime-lib-init-hook"
+
+int pgb_llvm_bolt_check_instrument(const struct pgb_llvm_bolt *bolt,
+				   const struct pgb_elf_image *image, struct pgb_error *error)
+{
+	enum start start = start_of(image);
+	bool hooks = pgb_llvm_bolt_has_option(bolt, HOOK_OPTION);
+
+	if (bolt->runtime_library == NULL) {
+		pgb_fail(error, PGB_E_UNSUPPORTED,
+			 "%s (%s) has no instrumentation library: libbolt_rt_instr.a is not there",
+			 bolt->path, bolt->version);
+		return pgb_remedy(error, "Debian, Ubuntu: apt-get install libbolt-%u-dev",
+				  bolt->major);
+	}
+	if (start == START_STATIC && hooks) {
+		pgb_fail(error, PGB_E_UNSUPPORTED,
+			 "the counters of llvm-bolt %s do not start in static programs: %s",
+			 bolt->version, pgb_elf_image_path(image));
+		return pgb_remedy(error, "use llvm-bolt 16 to 19 (--llvm-bolt PATH), link it with "
+					 "-static-pie, or sample it: record -s ip");
+	}
+	if (start == START_STATIC_PIE && !hooks) {
+		pgb_fail(error, PGB_E_UNSUPPORTED,
+			 "the counters of llvm-bolt %s crash static position-independent programs: "
+			 "%s",
+			 bolt->version, pgb_elf_image_path(image));
+		return pgb_remedy(error,
+				  "use llvm-bolt 22 (--llvm-bolt PATH), link it with -static, "
+				  "or sample it: record -s ip");
+	}
+	return 0;
+}
+
+/*
+ * Without a loader nothing runs at the end, so a watching process writes the counts, as it does
+ * where that is asked for. It knows no process ids: all write one file.
+ */
+static void add_instrumentation(argument_array *arguments, const struct pgb_elf_image *image,
+				const struct pgb_llvm_bolt_job *job)
+{
+	enum start start = start_of(image);
+	unsigned int every_s = job->instrument_every_s;
+
+	if (start != START_DYNAMIC && every_s == 0)
+		every_s = 1;
 	add(arguments, "-instrument");
 	add(arguments, "-instrumentation-file=%s", job->instrument_prefix);
-	/* from 17 on the two exclude each other */
-	if (job->instrument_every_s == 0) {
+	if (start == START_STATIC_PIE)
+		add(arguments, "-" HOOK_OPTION "=init_array");
+	if (every_s == 0) {
 		add(arguments, "-instrumentation-file-append-pid");
 		return;
 	}
-	add(arguments, "-instrumentation-sleep-time=%u", job->instrument_every_s);
+	add(arguments, "-instrumentation-sleep-time=%u", every_s);
 	/* without it each write holds only what came since the last one, over the same file */
 	add(arguments, "-instrumentation-no-counters-clear");
 }
@@ -244,7 +315,7 @@ char **pgb_llvm_bolt_arguments(const struct pgb_llvm_bolt *bolt, const struct pg
 	add(&arguments, "-o");
 	add(&arguments, "%s", job->output);
 	if (job->instrument_prefix != NULL) {
-		add_instrumentation(&arguments, job);
+		add_instrumentation(&arguments, image, job);
 	} else {
 		add(&arguments, "-data=%s", job->profile);
 		add_preset(&arguments, bolt, image, job);

@@ -131,14 +131,9 @@ static int check_job(const struct run *run, struct pgb_error *error)
 	code = pgb_llvm_bolt_check_extra(bolt, run->image, &run->job, error);
 	if (code != 0)
 		return code;
-	if (run->job.instrument_prefix == NULL)
-		return check_profile(bolt, run->job.profile, error);
-	if (bolt->runtime_library != NULL)
-		return 0;
-	pgb_fail(error, PGB_E_UNSUPPORTED,
-		 "%s (%s) has no instrumentation library: libbolt_rt_instr.a is not there",
-		 bolt->path, bolt->version);
-	return pgb_remedy(error, "Debian, Ubuntu: apt-get install libbolt-%u-dev", bolt->major);
+	if (run->job.instrument_prefix != NULL)
+		return pgb_llvm_bolt_check_instrument(bolt, run->image, error);
+	return check_profile(bolt, run->job.profile, error);
 }
 
 /* A new, empty file in the output's folder, so that a rename is all that is left to do. */
@@ -312,18 +307,15 @@ static bool can_retry(struct run *run)
 	return more;
 }
 
-/* Debug information fails on its own: a time-out, or words about DWARF. */
-static bool can_drop_debug(struct run *run, int code)
+/* Debug information fails on its own: out of time, out of memory, or for what is in it. */
+static bool can_drop_debug(struct run *run, const struct pgb_error *failure)
 {
-	const char *line = run->result->error_line;
-
-	if (!run->job.update_debug || code != PGB_E_TOOL)
+	if (!run->job.update_debug || failure->code != PGB_E_TOOL)
 		return false;
 	run->job.update_debug = false;
 	run->result->debug_dropped = true;
-	pgb_log(run->log, PGB_LOG_WARNING,
-		"llvm-bolt failed while it updated debug information (%s): trying without",
-		line ? line : "it gave no reason");
+	pgb_log(run->log, PGB_LOG_WARNING, "%s; trying again without debug information",
+		failure->message);
 	return true;
 }
 
@@ -336,7 +328,7 @@ static int run_attempts(struct run *run, struct pgb_error *error)
 		if (code == 0)
 			return 0;
 		if (i < ATTEMPTS_MOST && code != PGB_E_INTERRUPTED &&
-		    (can_retry(run) || can_drop_debug(run, code)))
+		    (can_retry(run) || can_drop_debug(run, &failure)))
 			continue;
 		pgb_fail(error, code, "%s", failure.message);
 		if (failure.remedy[0] != '\0')

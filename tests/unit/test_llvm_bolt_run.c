@@ -594,6 +594,54 @@ static void survives_computed_gotos(void **state)
 	pgb_llvm_bolt_release(&bolt);
 }
 
+/* Without a loader nobody runs the library's end: a watching process writes, where that works. */
+static void counts_in_static_programs(void **state)
+{
+	static const char *const releases[] = {"22", "19", "16"};
+	static const struct {
+		const char *flags;
+		unsigned int first, last; /* releases in which it works */
+	} rows[] = {{"-O2 -Wl,-q -static", 16, 19}, {"-O2 -Wl,-q -static-pie -fPIE", 22, 99}};
+	struct test *test = *state;
+	char *prefix = workshop_path(&test->workshop, "counts");
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		workshop_compile(&test->workshop, "a", rows[i].flags, program);
+		pgb_elf_image_close(test->image);
+		assert_int_equal(pgb_elf_image_open(&test->image, test->input, NULL), 0);
+		for (size_t k = 0; k < 3; k++) {
+			struct pgb_llvm_bolt bolt;
+			struct pgb_llvm_bolt_job job = job_of(test);
+			struct pgb_llvm_bolt_result result;
+			struct pgb_error error = {0};
+			int code;
+
+			if (!find_release(&bolt, releases[k]))
+				continue;
+			job.instrument_prefix = prefix;
+			code = pgb_llvm_bolt_run(&bolt, test->image, &job, &result, NULL, &error);
+			if (bolt.major < rows[i].first || bolt.major > rows[i].last) {
+				assert_int_equal(code, PGB_E_UNSUPPORTED);
+				assert_true(error.remedy[0] != '\0');
+			} else {
+				if (code != 0)
+					fail_msg("%s", error.message);
+				/* the watcher looks once a second */
+				assert_int_equal(
+					workshop_shell(
+						&test->workshop,
+						"./a.bolt && for i in 1 2 3 4 5 6 7 8; do sleep 1;"
+						" grep -q ' step ' counts && exit 0; done; exit 1"),
+					0);
+				assert_int_equal(workshop_shell(&test->workshop, "rm counts"), 0);
+			}
+			pgb_llvm_bolt_result_release(&result);
+			pgb_llvm_bolt_release(&bolt);
+		}
+	}
+	free(prefix);
+}
+
 #define WITH_FOLDER(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -613,6 +661,7 @@ int main(void)
 		WITH_FOLDER(asks_before_it_publishes),
 		WITH_FOLDER(works_with_real_releases),
 		WITH_FOLDER(survives_computed_gotos),
+		WITH_FOLDER(counts_in_static_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

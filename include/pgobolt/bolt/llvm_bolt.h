@@ -54,13 +54,16 @@ struct pgb_llvm_bolt_job {
 	const char *const *skip_functions; /* plain names, not patterns; NULL-terminated or NULL */
 	const char *const *extra; /* the user's own options, last; NULL-terminated or NULL */
 	unsigned int threads;	  /* 0: llvm-bolt's choice */
-	/* instrumentation: where each process writes PREFIX.PID.fdata; NULL: optimize */
+	/*
+	 * Instrumentation: where each process writes PREFIX.PID.fdata at its end; NULL: optimize.
+	 * With every_s, and in static programs, a watching process writes all counts to PREFIX each
+	 * so many seconds (static: 1) and once more when the program has gone.
+	 */
 	const char *instrument_prefix;
-	/* not at exit but each so many seconds, and after the end; into PREFIX itself */
 	unsigned int instrument_every_s;
-	const char *log_path;		 /* all its output goes here as well; NULL: nowhere */
-	unsigned int timeout_s;		 /* of one run of llvm-bolt; 0: none */
-	double stale_percent_most;	 /* more stale samples are PGB_E_MISMATCH; 0: 50 */
+	const char *log_path;	   /* all its output goes here as well; NULL: nowhere */
+	unsigned int timeout_s;	   /* of one run of llvm-bolt; 0: none */
+	double stale_percent_most; /* more stale samples are PGB_E_MISMATCH; 0: 50 */
 	/* Set (by a signal handler): stop llvm-bolt, leave nothing, PGB_E_INTERRUPTED. NULL: none.
 	 */
 	const volatile sig_atomic_t *interrupted;
