@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pgobolt/base/limits.h"
+#include "pgobolt/base/text.h"
 #include "pgobolt/collector/feed_perfdata_events.h"
 #include "pgobolt/collector/feed_perfdata_features.h"
 #include "pgobolt/collector/feed_perfdata_header.h"
@@ -161,7 +162,8 @@ static int read_aux(struct feed_perfdata *feed, struct pgb_cursor body, struct p
 		if (code < 0)
 			return code;
 		if (pgb_cursor_left(&piece.bytes) == 0) {
-			feed->stream.end = PGB_PERFDATA_CUT;
+			if (feed->stream.end == PGB_PERFDATA_READING)
+				feed->stream.end = PGB_PERFDATA_CUT;
 			return PGB_OK;
 		}
 		feed->config.aux(feed->config.context, &piece);
@@ -432,6 +434,29 @@ int pgb_feed_perfdata_new(struct pgb_feed **created, const struct pgb_feed_perfd
 const struct pgb_perfdata_info *pgb_feed_perfdata_info(const struct pgb_feed *feed)
 {
 	return &((const struct feed_perfdata *)feed)->info;
+}
+
+char *pgb_feed_perfdata_notice(const struct pgb_feed *base)
+{
+	const struct feed_perfdata *feed = (const struct feed_perfdata *)base;
+	unsigned long long offset = feed->info.end_offset;
+
+	switch (feed->info.end) {
+	case PGB_PERFDATA_READING:
+	case PGB_PERFDATA_WHOLE:
+		return NULL;
+	case PGB_PERFDATA_UNFINISHED:
+		return pgb_format("%s was not closed by perf record: read up to byte %llu; there "
+				  "are no build-ids in it",
+				  feed->path, offset);
+	case PGB_PERFDATA_CUT:
+		return pgb_format("%s is cut: it ends at byte %llu, before its records do",
+				  feed->path, offset);
+	case PGB_PERFDATA_DAMAGED:
+		return pgb_format("%s is damaged at byte %llu: what stands behind was not read",
+				  feed->path, offset);
+	}
+	return NULL;
 }
 
 bool pgb_feed_perfdata_has_branch_stacks(const struct pgb_feed *base)

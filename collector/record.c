@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/collector/record.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 #include "pgobolt/base/limits.h"
@@ -218,6 +219,7 @@ static void read_mmap(struct pgb_cursor *body, struct pgb_record *record)
 {
 	struct pgb_record_mmap *mmap = &record->mmap;
 
+	*mmap = (struct pgb_record_mmap){0};
 	read_subject(body, record);
 	mmap->address = pgb_cursor_u64(body);
 	mmap->length = pgb_cursor_u64(body);
@@ -358,7 +360,9 @@ int pgb_record_parse(struct pgb_cursor *bytes, const struct pgb_record_format *f
 		return PGB_E_TRUNCATED;
 	body.big_endian = format->big_endian;
 	body.truncated = false;
-	*record = (struct pgb_record){.stack.hw_index = UINT64_MAX};
+	/* Without the union, which is large: samples are many, and do not use it. */
+	memset(record, 0, offsetof(struct pgb_record, mmap));
+	record->stack.hw_index = UINT64_MAX;
 	record->type = pgb_cursor_u32(&body);
 	record->misc = pgb_cursor_u16(&body);
 	record->size_bytes = pgb_cursor_u16(&body);

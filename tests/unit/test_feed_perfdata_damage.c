@@ -4,15 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "pgobolt/collector/feed_perfdata.h"
-#include "tests/support/perf_file.h"
+#include "tests/support/lbr_file.h"
 
-static const uint64_t ids[] = {77};
-static const struct perf_entry entries[] = {{0x401000, 0x402000, 1}, {0x403000, 0x404000, 2}};
 static const uint8_t build_id[20] = {1, 2, 3};
 static const struct perf_file_build_id build_ids[] = {{"/bin/app", build_id, 20, false}};
 static const char *const command_line[] = {"perf", "record", NULL};
@@ -21,30 +19,21 @@ enum { RECORDS = 6, COMPRESSED_RECORDS = 4 };
 
 static struct perf_file_event lbr_event(void)
 {
-	return (struct perf_file_event){
-		.attr = {.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |
-					PERF_SAMPLE_BRANCH_STACK | PERF_SAMPLE_IDENTIFIER,
-			 .branch_sample_type = 9,
-			 .sample_id_all = 1,
-			 .mmap2 = 1},
-		.ids = ids,
-		.id_count = 1,
-		.name = "cycles:u",
-	};
+	struct perf_file_event event = lbr_file_event();
+
+	event.name = "cycles:u";
+	return event;
 }
 
 static void put_records(struct perf_bytes *out, const struct perf_event_attr *attr, size_t count)
 {
 	for (uint64_t i = 1; i <= count; i++) {
-		struct perf_identity who = {.pid = 5, .tid = 5, .time_ns = i, .id = 77};
+		struct perf_identity who = lbr_file_at(i);
 
 		if (i % 3 == 0)
 			perf_encode_comm(out, attr, &who, "app", true);
 		else
-			perf_encode_sample(out, attr,
-					   &(struct perf_sample){.who = who,
-								 .entries = entries,
-								 .entry_count = 2});
+			lbr_file_sample(out, attr, i, 2);
 	}
 }
 
@@ -79,15 +68,25 @@ static void make(struct perf_bytes *out, bool pipe_mode, bool compressed, bool u
 	perf_bytes_release(&plain);
 }
 
+static void ignore_aux(void *context, const struct pgb_perfdata_aux *piece)
+{
+	(void)context;
+	assert_true(pgb_cursor_left(&piece->bytes) > 0);
+}
+
+static bool takes_aux;
+
 /* Reads to the end and touches all that is there. A negative code of new() is the result. */
 static int read_all(const struct perf_bytes *bytes, uint64_t *records, enum pgb_perfdata_end *end,
 		    struct pgb_error *error)
 {
 	char path[PERF_FILE_PATH_BYTES];
 	int fd = perf_file_open(path, bytes);
-	struct pgb_feed_perfdata_config config = {.path = path};
+	struct pgb_feed_perfdata_config config = {.path = path,
+						  .aux = takes_aux ? ignore_aux : NULL};
 	struct pgb_record record;
 	struct pgb_feed *feed;
+	char *notice;
 	int code;
 
 	*records = 0;
@@ -109,6 +108,9 @@ static int read_all(const struct perf_bytes *bytes, uint64_t *records, enum pgb_
 		assert_int_not_equal(*end, PGB_PERFDATA_READING);
 		assert_int_equal(feed->stats.truncated, *end == PGB_PERFDATA_CUT);
 	}
+	notice = pgb_feed_perfdata_notice(feed);
+	assert_int_equal(notice != NULL, code == 0 && *end > PGB_PERFDATA_WHOLE);
+	free(notice);
 	pgb_feed_perfdata_build_id(feed, "/bin/app");
 	for (size_t i = 0; i < pgb_feed_perfdata_info(feed)->events.count; i++)
 		assert_non_null(pgb_feed_perfdata_info(feed)->events.items[i].name);
@@ -208,8 +210,8 @@ static void hostile_header_fields(void **state)
 		{72, UINT64_MAX, 1}, /* features that are not there */
 		{80, UINT64_MAX, 1},
 		{88, UINT64_MAX, 1},
-		{104 + 8 + 128, UINT64_MAX, 1}, /* the ids' offset */
-		{104 + 8 + 136, UINT64_MAX, 1}, /* and size */
+		{104 + 16 + 128, UINT64_MAX, 1}, /* the ids' offset */
+		{104 + 16 + 136, UINT64_MAX, 1}, /* and size */
 	};
 
 	(void)state;
@@ -233,7 +235,39 @@ static void hostile_header_fields(void **state)
 	}
 }
 
-/* Sizes in records that cannot be: what came before is read, and the place is named. */
+/* The place that the notice names, where a record of size 0 stands. */
+static void damage_is_located(void **state)
+{
+	struct perf_file_event event = lbr_event();
+	struct perf_file file = {.events = &event, .event_count = 1};
+	struct pgb_feed_perfdata_config config = {0};
+	struct perf_bytes bytes = {0};
+	char path[PERF_FILE_PATH_BYTES], place[64];
+	struct pgb_record record;
+	struct pgb_feed *feed;
+	char *notice;
+	int fd;
+
+	(void)state;
+	perf_file_begin(&bytes, &file);
+	put_records(&bytes, &event.attr, 5);
+	snprintf(place, sizeof(place), "damaged at byte %zu:", bytes.length);
+	perf_put(&bytes, NULL, 100);
+	perf_file_end(&bytes, &file);
+	fd = perf_file_open(path, &bytes);
+	config.path = path;
+	assert_int_equal(pgb_feed_perfdata_new(&feed, &config, NULL), 0);
+	while (pgb_feed_next(feed, &record, NULL) == 1)
+		;
+	notice = pgb_feed_perfdata_notice(feed);
+	assert_non_null(strstr(notice, place));
+	free(notice);
+	pgb_feed_free(feed);
+	close(fd);
+	perf_bytes_release(&bytes);
+}
+
+/* Sizes in records that cannot be: what came before is read, and the end says so. */
 static void damaged_inside(void **state)
 {
 	static const struct {
@@ -277,6 +311,37 @@ static void damaged_inside(void **state)
 	}
 }
 
+/* Bytes behind a record have no place among compressed ones. */
+static void an_aux_area_inside_compressed_records(void **state)
+{
+	static const uint8_t area[64];
+	struct perf_file_event event = lbr_event();
+	struct perf_file file = {.events = &event, .event_count = 1};
+	struct perf_file_zstd *zstd = perf_file_zstd_new(81);
+	struct perf_bytes plain = {0}, bytes = {0};
+	struct pgb_error error = {0};
+	enum pgb_perfdata_end end;
+	uint64_t records;
+
+	(void)state;
+	put_records(&plain, &event.attr, 2);
+	perf_file_aux(&plain, 0, 0, area, sizeof(area));
+	put_records(&plain, &event.attr, 2);
+	perf_file_begin(&bytes, &file);
+	perf_file_compress(&bytes, zstd, plain.data, plain.length);
+	perf_file_end(&bytes, &file);
+	for (int i = 0; i < 2; i++) {
+		takes_aux = i == 1;
+		assert_int_equal(read_all(&bytes, &records, &end, &error), 0);
+		assert_int_equal(records, 2);
+		assert_int_equal(end, PGB_PERFDATA_DAMAGED);
+	}
+	takes_aux = false;
+	perf_file_zstd_free(zstd);
+	perf_bytes_release(&plain);
+	perf_bytes_release(&bytes);
+}
+
 /* A malformed body costs its record; what follows is read. */
 static void a_malformed_record_costs_itself_only(void **state)
 {
@@ -292,7 +357,7 @@ static void a_malformed_record_costs_itself_only(void **state)
 	perf_file_begin(&bytes, &file);
 	put_records(&bytes, &event.attr, 2);
 	start = perf_record_begin(&bytes, PERF_RECORD_SAMPLE, 0);
-	perf_put_u64(&bytes, 77);
+	perf_put_u64(&bytes, LBR_FILE_ID);
 	perf_record_end(&bytes, start);
 	put_records(&bytes, &event.attr, 2);
 	perf_file_end(&bytes, &file);
@@ -434,7 +499,9 @@ int main(void)
 		cmocka_unit_test(cut_at_every_byte),
 		cmocka_unit_test(every_byte_wrong),
 		cmocka_unit_test(hostile_header_fields),
+		cmocka_unit_test(damage_is_located),
 		cmocka_unit_test(damaged_inside),
+		cmocka_unit_test(an_aux_area_inside_compressed_records),
 		cmocka_unit_test(a_malformed_record_costs_itself_only),
 		cmocka_unit_test(events_that_cannot_be_told_apart),
 		cmocka_unit_test(not_a_recording),

@@ -4,7 +4,7 @@
  *
  * Invariant: `at <= end`. A read past the end returns 0, moves `at` to `end` and sets
  * `truncated` for good, so a parser may read a whole structure and check once. Values are
- * assembled byte by byte: no alignment is assumed, and either byte order is read.
+ * copied out of the bytes: no alignment is assumed, and either byte order is read.
  * `offset` is the stream offset of `at`: error messages and packets that align themselves use
  * it, never the pointer's value.
  * Counts that come from input are checked with pgb_cursor_holds() before a loop or an allocation.
@@ -65,37 +65,42 @@ static inline void pgb_cursor_skip(struct pgb_cursor *cursor, uint64_t size_byte
 	(void)pgb_cursor_bytes(cursor, size_bytes);
 }
 
-static inline uint64_t pgb_cursor_uint(struct pgb_cursor *cursor, unsigned int size_bytes)
+/* Is the input's byte order the other one than this machine's? */
+static inline bool pgb_cursor_swaps(const struct pgb_cursor *cursor)
 {
-	const uint8_t *bytes = pgb_cursor_bytes(cursor, size_bytes);
-	uint64_t value = 0;
-
-	if (bytes == NULL)
-		return 0;
-	for (unsigned int i = 0; i < size_bytes; i++) {
-		unsigned int place = cursor->big_endian ? size_bytes - 1 - i : i;
-
-		value |= (uint64_t)bytes[i] << (8 * place);
-	}
-	return value;
+	return cursor->big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
 }
 
 static inline uint8_t pgb_cursor_u8(struct pgb_cursor *cursor)
 {
-	return (uint8_t)pgb_cursor_uint(cursor, 1);
+	const uint8_t *bytes = pgb_cursor_bytes(cursor, 1);
+
+	return bytes ? *bytes : 0;
 }
 
+/* The hot reads: records and branch stacks are made of these. */
 static inline uint16_t pgb_cursor_u16(struct pgb_cursor *cursor)
 {
-	return (uint16_t)pgb_cursor_uint(cursor, 2);
+	const uint8_t *bytes = pgb_cursor_bytes(cursor, 2);
+	uint16_t value;
+
+	if (bytes == NULL)
+		return 0;
+	memcpy(&value, bytes, sizeof(value));
+	return pgb_cursor_swaps(cursor) ? __builtin_bswap16(value) : value;
 }
 
 static inline uint32_t pgb_cursor_u32(struct pgb_cursor *cursor)
 {
-	return (uint32_t)pgb_cursor_uint(cursor, 4);
+	const uint8_t *bytes = pgb_cursor_bytes(cursor, 4);
+	uint32_t value;
+
+	if (bytes == NULL)
+		return 0;
+	memcpy(&value, bytes, sizeof(value));
+	return pgb_cursor_swaps(cursor) ? __builtin_bswap32(value) : value;
 }
 
-/* The one hot read: branch stacks are made of these. */
 static inline uint64_t pgb_cursor_u64(struct pgb_cursor *cursor)
 {
 	const uint8_t *bytes = pgb_cursor_bytes(cursor, 8);
@@ -104,11 +109,7 @@ static inline uint64_t pgb_cursor_u64(struct pgb_cursor *cursor)
 	if (bytes == NULL)
 		return 0;
 	memcpy(&value, bytes, sizeof(value));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	return cursor->big_endian ? value : __builtin_bswap64(value);
-#else
-	return cursor->big_endian ? __builtin_bswap64(value) : value;
-#endif
+	return pgb_cursor_swaps(cursor) ? __builtin_bswap64(value) : value;
 }
 
 /* The next `size_bytes` bytes as a cursor of their own; empty and truncated if not there. */

@@ -108,6 +108,12 @@ int pgb_feed_perfdata_new(struct pgb_feed **feed, const struct pgb_feed_perfdata
 /* Valid as long as the feed. */
 const struct pgb_perfdata_info *pgb_feed_perfdata_info(const struct pgb_feed *feed);
 
+/*
+ * For people: that the recording was not read to its end, and where that is. NULL: it was. The
+ * caller frees it.
+ */
+char *pgb_feed_perfdata_notice(const struct pgb_feed *feed);
+
 /* Does any event come with branch stacks? */
 bool pgb_feed_perfdata_has_branch_stacks(const struct pgb_feed *feed);
 

@@ -83,6 +83,10 @@ struct pgb_record {
 	struct pgb_cursor raw;	     /* payload behind its u32 size; empty where there is none */
 	struct pgb_cursor aux_bytes; /* PERF_SAMPLE_AUX: a piece of the AUX area */
 
+	/* Whom a side-band record is about: MMAP, COMM, FORK (the child), EXIT, ITRACE_START. */
+	uint32_t subject_pid, subject_tid;
+
+	/* By type; of others it is not set. */
 	union {
 		struct pgb_record_mmap mmap; /* MMAP, MMAP2: pid and tid stand in `subject` */
 		const char *comm;	     /* COMM; misc bit PERF_RECORD_MISC_COMM_EXEC */
@@ -97,8 +101,6 @@ struct pgb_record {
 			uint32_t pid, tid;
 		} other;
 	};
-	/* Whom a side-band record is about: MMAP, COMM, FORK (the child), EXIT, ITRACE_START. */
-	uint32_t subject_pid, subject_tid;
 };
 
 /* What a little-endian kernel writes for this attr. */
