@@ -36,27 +36,6 @@ void pgb_doctor_add_error(struct pgb_findings *findings, enum pgb_severity sever
 		findings->list.items[findings->list.count - 1].code = error->code;
 }
 
-/* What `record` takes when it is not told, for a program it starts. */
-static const char *automatic_source(const struct doctor *doctor, const char **why)
-{
-	if (doctor->branch_source) {
-		*why = "the CPU records branches";
-		return doctor->branch_source->name;
-	}
-	if (doctor->bolt.runtime_library) {
-		*why = "no branch records here; counts that llvm-bolt puts into a copy, where the "
-		       "program keeps its relocations, else ip";
-		return "instrument";
-	}
-	if (doctor->can_sample) {
-		*why = "no branch records here, and no runtime library of llvm-bolt; plain samples "
-		       "are of little use to llvm-bolt";
-		return "ip";
-	}
-	*why = "neither perf events nor llvm-bolt's runtime library are here";
-	return NULL;
-}
-
 static void print_group(struct pgb_output *output, const char *title,
 			const struct pgb_findings *findings)
 {
@@ -66,95 +45,102 @@ static void print_group(struct pgb_output *output, const char *title,
 	pgb_output_findings(output, findings);
 }
 
-static void print_verdict(struct pgb_output *output, const struct doctor *doctor,
-			  const struct pgb_findings *binary, bool ready)
+static bool is_ready(const struct doctor *doctor)
 {
-	const char *why;
-	const char *source = automatic_source(doctor, &why);
+	return doctor->bolt.path && doctor->automatic;
+}
 
+static void print_verdict(struct pgb_output *output, const struct doctor *doctor)
+{
 	pgb_output_heading(output, "Here");
-	pgb_output_wrapped(output, "", 0,
-			   ready ? "record, optimize and verify can run on this machine."
-			   : !doctor->can_optimize
-				   ? "Nothing can be optimized here: llvm-bolt is missing."
-				   : "Nothing can be recorded here.");
-	if (source) {
-		char *line = pgb_format("record takes the source %s: %s.", source, why);
-
-		pgb_output_wrapped(output, "", 0, line);
-		free(line);
+	if (doctor->bolt.path == NULL)
+		pgb_output_wrapped(output, "", 0,
+				   "Nothing can be optimized: llvm-bolt is missing.");
+	if (doctor->automatic == NULL) {
+		pgb_output_wrapped(output, "", 0, "Nothing can be recorded: no source works.");
+		return;
 	}
-	if (ready && pgb_findings_worst(binary) < PGB_FINDING_ERROR)
+	if (doctor->bolt.path)
+		pgb_output_wrapped(output, "", 0,
+				   "record, optimize and verify can run on this machine.");
+	pgb_output_line(output, "record takes the source %s, the first that works%s%s",
+			doctor->automatic->name, doctor->automatic->lost ? ";" : ".",
+			doctor->automatic->lost ? " mind:" : "");
+	if (doctor->automatic->lost)
+		pgb_output_wrapped(output, " ", 2, doctor->automatic->lost);
+	if (is_ready(doctor) && !doctor->binary_is_unfit)
 		pgb_output_next(output, "pgobolt record -- PROGRAM ARGS");
 }
 
-static json_t *report_json(const struct doctor *doctor, const struct pgb_findings *binary,
-			   bool ready)
+static void print_text(const struct pgb_cli *cli, struct pgb_output *output,
+		       const struct doctor *doctor)
 {
-	const char *why;
-	const char *source = automatic_source(doctor, &why);
-	json_t *document =
-		json_pack("{s:b, s:s?, s:s, s:o, s:o}", "ready", ready, "source", source,
-			  "source_reason", why, "sampling", pgb_findings_json(&doctor->sampling),
-			  "tools", pgb_findings_json(&doctor->tools));
+	print_group(output, "Machine", &doctor->machine);
+	print_group(output, "Sources, best first", &doctor->sources);
+	print_group(output, "Tools", &doctor->tools);
+	if (cli->arguments.operands.count)
+		print_group(output, cli->arguments.operands.items[0], &doctor->binary);
+	print_verdict(output, doctor);
+}
 
-	if (binary->list.count)
-		json_object_set_new(document, "binary", pgb_findings_json(binary));
+static json_t *report_json(const struct doctor *doctor)
+{
+	json_t *document = json_pack("{s:b, s:s?, s:o, s:o, s:o}", "ready", is_ready(doctor),
+				     "source", doctor->automatic ? doctor->automatic->name : NULL,
+				     "machine", pgb_findings_json(&doctor->machine), "sources",
+				     pgb_findings_json(&doctor->sources), "tools",
+				     pgb_findings_json(&doctor->tools));
+
+	if (doctor->binary.list.count)
+		json_object_set_new(document, "binary", pgb_findings_json(&doctor->binary));
 	return document;
 }
 
-static int check_binary(const char *path, struct pgb_findings *findings, struct pgb_error *error)
+static int check_binary(const char *path, struct doctor *doctor, struct pgb_error *error)
 {
 	struct pgb_elf_image *image;
 	int code = pgb_elf_image_open(&image, path, error);
 
 	if (code)
 		return code;
-	code = pgb_verify_before(image, NULL, findings, error);
+	code = pgb_verify_before(image, NULL, &doctor->binary, error);
 	pgb_elf_image_close(image);
+	doctor->binary_is_unfit = pgb_findings_worst(&doctor->binary) == PGB_FINDING_ERROR;
 	return code;
 }
 
 /* Exit status: the binary's trouble is told apart from the machine's. */
-static int examine(struct pgb_cli *cli, struct doctor *doctor, struct pgb_findings *binary,
-		   struct pgb_error *error)
+static int examine(struct pgb_cli *cli, struct doctor *doctor, struct pgb_error *error)
 {
 	const struct doctor_options *options = cli->options;
 	struct pgb_error unfit = {0};
-	bool ready;
-	int code = 0;
+	int code = pgb_host_init(&doctor->host, options->root, error);
 
-	if (cli->arguments.operands.count)
-		code = check_binary(cli->arguments.operands.items[0], binary, error);
-	if (code == 0)
-		code = pgb_host_init(&doctor->host, options->root, error);
+	if (code == 0 && cli->arguments.operands.count)
+		code = check_binary(cli->arguments.operands.items[0], doctor, error);
 	if (code)
 		return code;
 	doctor->is_elsewhere = options->root != NULL;
-	pgb_doctor_sampling(doctor);
 	pgb_doctor_tools(doctor, options->llvm_bolt);
-	ready = doctor->can_optimize && (doctor->can_sample || doctor->bolt.runtime_library);
-	print_group(&cli->output, "Sampling", &doctor->sampling);
-	print_group(&cli->output, "Tools", &doctor->tools);
-	if (binary->list.count)
-		print_group(&cli->output, cli->arguments.operands.items[0], binary);
-	print_verdict(&cli->output, doctor, binary, ready);
-	pgb_output_json(&cli->output, report_json(doctor, binary, ready));
-	if (!ready)
+	pgb_doctor_sources(doctor);
+	pgb_doctor_machine(doctor);
+	print_text(cli, &cli->output, doctor);
+	pgb_output_json(&cli->output, report_json(doctor));
+	if (!is_ready(doctor))
 		return pgb_code_exit_status(PGB_E_UNSUPPORTED);
-	code = pgb_findings_error(binary, &unfit);
+	code = pgb_findings_error(&doctor->binary, &unfit);
 	return code ? pgb_code_exit_status(code) : 0;
 }
 
 static int run(struct pgb_cli *cli, struct pgb_error *error)
 {
 	struct doctor doctor = {0};
-	struct pgb_findings binary = {0};
-	int status = examine(cli, &doctor, &binary, error);
+	int status = examine(cli, &doctor, error);
 
-	pgb_findings_release(&binary);
-	pgb_findings_release(&doctor.sampling);
+	pgb_findings_release(&doctor.machine);
+	pgb_findings_release(&doctor.sources);
 	pgb_findings_release(&doctor.tools);
+	pgb_findings_release(&doctor.binary);
 	pgb_llvm_bolt_release(&doctor.bolt);
 	pgb_host_release(&doctor.host);
 	return status;
@@ -190,7 +176,7 @@ const struct pgb_command pgb_command_doctor = {
 	.description =
 		"One line for each requirement, good or bad, and below each bad one what to type "
 		"or "
-		"install. Perf events and branch records are tried, not guessed.\n\nExit status: 0 "
+		"install. Sources of branches are tried, not guessed.\n\nExit status: 0 "
 		"when the main job can run here, 3 when not, 1 when BINARY cannot be optimized as "
 		"it was built.",
 	.options = options,

@@ -7,24 +7,24 @@
 #include "pgobolt/bolt/verify.h"
 #include "pgobolt/collector/host.h"
 #include "pgobolt/collector/source.h"
+#include "pgobolt/pgo/recorder.h"
 
 struct doctor {
 	struct pgb_host host;
 	struct pgb_llvm_bolt bolt; /* path NULL: none was found */
 	bool is_elsewhere;	   /* the host is another machine's files: nothing is tried */
+	bool binary_is_unfit;	   /* there is a binary, and llvm-bolt cannot take it */
+	struct pgb_findings machine, sources, tools, binary;
 	size_t ring_bytes; /* all rings of one recording, as they could be mapped; 0: none */
-	struct pgb_findings sampling, tools;
-	bool can_sample; /* perf events of one's own programs work */
-	bool can_optimize;
-	const struct pgb_source *branch_source; /* of the CPU; NULL: none works */
+	const struct pgb_recorder_source *automatic; /* what `record` takes; NULL: nothing works */
 };
 
-/* Fill sampling, can_sample, branch_source and ring_bytes. */
-void pgb_doctor_sampling(struct doctor *doctor);
-/* The parts of it that are about limits and permissions. */
-void pgb_doctor_limits(struct doctor *doctor);
-/* Fill bolt, tools and can_optimize. `llvm_bolt` is the user's choice or NULL. */
+/* Fill bolt and tools. `llvm_bolt` is the user's choice or NULL. */
 void pgb_doctor_tools(struct doctor *doctor, const char *llvm_bolt);
+/* Fill sources, automatic and ring_bytes; behind tools. */
+void pgb_doctor_sources(struct doctor *doctor);
+/* Fill machine; behind sources. */
+void pgb_doctor_machine(struct doctor *doctor);
 
 /* Add a finding; `remedy` NULL: none. */
 __attribute__((format(printf, 5, 6))) void pgb_doctor_add(struct pgb_findings *findings,

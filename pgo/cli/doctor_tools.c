@@ -149,7 +149,6 @@ static void add_llvm_bolt(struct doctor *doctor, const char *llvm_bolt)
 		pgb_doctor_add_error(&doctor->tools, PGB_FINDING_ERROR, "llvm-bolt", &error);
 		return;
 	}
-	doctor->can_optimize = true;
 	pgb_doctor_add(&doctor->tools, PGB_FINDING_GOOD, "llvm-bolt", NULL, "llvm-bolt %s: %s",
 		       doctor->bolt.version, doctor->bolt.path);
 	if (doctor->bolt.runtime_library)

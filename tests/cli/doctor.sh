@@ -7,7 +7,8 @@
 ready=$?
 case $ready in 0 | 3) ;; *) fail "doctor: exit status $ready, not 0 or 3" ;; esac
 run "$ready" doctor
-stdout_has 'Sampling'
+stdout_has 'Machine'
+stdout_has 'Sources, best first'
 stdout_has 'perf_event_paranoid is'
 stdout_has 'open files: '
 stdout_has 'ptrace'

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Permissions and limits that stand between a user and a recording. */
+/* The machine, and the permissions and limits between a user and a recording. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -21,6 +21,36 @@ enum {
 	THREADS_WANTED = 1000, /* a large server's, to be followed with -p */
 	DESCRIPTORS_OWN = 32,
 };
+
+static void add_kernel(struct doctor *doctor)
+{
+	const struct pgb_host *host = &doctor->host;
+
+	pgb_doctor_add(&doctor->machine, PGB_FINDING_NOTE, "kernel", NULL,
+		       "Linux %s, %zu CPUs (%s)%s%s", host->kernel_release, host->cpus_online.count,
+		       host->cpu_name, host->is_virtual ? ", virtual machine" : "",
+		       host->in_container ? ", container" : "");
+}
+
+static void add_pmus(struct doctor *doctor)
+{
+	const struct pgb_host *host = &doctor->host;
+	struct pgb_text names = {0};
+
+	for (size_t i = 0; i < host->pmus.count; i++) {
+		const struct pgb_pmu *pmu = &host->pmus.items[i];
+
+		if (pmu->is_core && pmu->branches)
+			pgb_text_addf(&names, "%s%s (branch stack of %u)", names.length ? ", " : "",
+				      pmu->name, pmu->branches);
+		else if (pmu->is_core)
+			pgb_text_addf(&names, "%s%s", names.length ? ", " : "", pmu->name);
+	}
+	if (names.length)
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_GOOD, "pmu", NULL,
+			       "counters of the CPU: %s", pgb_text_string(&names));
+	pgb_text_release(&names);
+}
 
 /* CapEff of this process; 0 where /proc does not tell. */
 static uint64_t effective_capabilities(void)
@@ -61,10 +91,10 @@ static void add_capabilities(struct doctor *doctor, uint64_t set)
 		if (has_capability(set, rows[i].number))
 			pgb_text_addf(&names, " %s", rows[i].name);
 	if (names.length)
-		pgb_doctor_add(&doctor->sampling, PGB_FINDING_NOTE, "capabilities", NULL,
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_NOTE, "capabilities", NULL,
 			       "capabilities:%s", pgb_text_string(&names));
 	else
-		pgb_doctor_add(&doctor->sampling, PGB_FINDING_NOTE, "capabilities", NULL,
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_NOTE, "capabilities", NULL,
 			       "capabilities: none, which is enough for one's own programs");
 	pgb_text_release(&names);
 }
@@ -81,19 +111,19 @@ static void add_paranoid(struct doctor *doctor)
 	if (level == INT_MAX)
 		return; /* no perf events at all: said already */
 	if (host->has_perfmon)
-		pgb_doctor_add(&doctor->sampling, PGB_FINDING_GOOD, "paranoid", NULL,
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_GOOD, "paranoid", NULL,
 			       "perf_event_paranoid is %d; CAP_PERFMON lifts it: -a works too",
 			       level);
 	else if (level <= 0)
-		pgb_doctor_add(&doctor->sampling, PGB_FINDING_GOOD, "paranoid", NULL,
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_GOOD, "paranoid", NULL,
 			       "perf_event_paranoid is %d: -a works too", level);
 	else if (level <= 2)
-		pgb_doctor_add(&doctor->sampling, PGB_FINDING_GOOD, "paranoid", NULL,
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_GOOD, "paranoid", NULL,
 			       "perf_event_paranoid is %d: one's own programs; -a needs 0 or "
 			       "CAP_PERFMON",
 			       level);
-	else if (doctor->can_sample) /* else that failed, and said why */
-		pgb_doctor_add(&doctor->sampling, PGB_FINDING_WARNING, "paranoid", remedy,
+	else
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_WARNING, "paranoid", remedy,
 			       "perf_event_paranoid is %d: this kernel may refuse perf events to "
 			       "ordinary users",
 			       level);
@@ -111,7 +141,7 @@ static void add_locked_memory(struct doctor *doctor)
 	getrlimit(RLIMIT_MEMLOCK, &limit);
 	enough = doctor->ring_bytes / cpus >= RING_BYTES_WANTED;
 	pgb_doctor_add(
-		&doctor->sampling, enough ? PGB_FINDING_GOOD : PGB_FINDING_WARNING, "locked-memory",
+		&doctor->machine, enough ? PGB_FINDING_GOOD : PGB_FINDING_WARNING, "locked-memory",
 		enough ? NULL
 		       : "as root: sysctl kernel.perf_event_mlock_kb=2048\nor a higher ulimit "
 			 "-l; with small rings more samples may be lost",
@@ -130,11 +160,11 @@ static void add_open_files(struct doctor *doctor)
 	getrlimit(RLIMIT_NOFILE, &limit);
 	threads = limit.rlim_cur > DESCRIPTORS_OWN ? (limit.rlim_cur - DESCRIPTORS_OWN) / cpus : 0;
 	if (threads >= THREADS_WANTED)
-		pgb_doctor_add(&doctor->sampling, PGB_FINDING_GOOD, "open-files", NULL,
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_GOOD, "open-files", NULL,
 			       "open files: %" PRIu64 ", enough to attach to %" PRIu64 " threads",
 			       (uint64_t)limit.rlim_cur, threads);
 	else
-		pgb_doctor_add(&doctor->sampling, threads ? PGB_FINDING_NOTE : PGB_FINDING_WARNING,
+		pgb_doctor_add(&doctor->machine, threads ? PGB_FINDING_NOTE : PGB_FINDING_WARNING,
 			       "open-files", "for programs with more threads: ulimit -n 65536",
 			       "open files: %" PRIu64 ", enough to attach (-p) to %" PRIu64
 			       " threads; programs that pgobolt starts may have any number",
@@ -147,25 +177,26 @@ static void add_ptrace(struct doctor *doctor, uint64_t capabilities)
 	bool may = has_capability(capabilities, CAPABILITY_SYS_PTRACE);
 
 	if (scope < 3 && (scope < 2 || may))
-		pgb_doctor_add(&doctor->sampling, PGB_FINDING_GOOD, "ptrace", NULL,
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_GOOD, "ptrace", NULL,
 			       scope == 1 && !may
 				       ? "ptrace: allowed on programs that pgobolt starts (yama "
 					 "ptrace_scope 1)"
 				       : "ptrace: allowed");
 	else
-		pgb_doctor_add(
-			&doctor->sampling, PGB_FINDING_NOTE, "ptrace",
-			scope == 2 ? "as root: sysctl kernel.yama.ptrace_scope=1"
-				   : "it stays so until the next boot: set "
-				     "kernel.yama.ptrace_scope=1 in /etc/sysctl.d",
-			"ptrace: forbidden (yama ptrace_scope %d); sampling does not need it",
-			scope);
+		pgb_doctor_add(&doctor->machine, PGB_FINDING_NOTE, "ptrace",
+			       scope == 2 ? "as root: sysctl kernel.yama.ptrace_scope=1"
+					  : "it stays so until the next boot: set "
+					    "kernel.yama.ptrace_scope=1 in /etc/sysctl.d",
+			       "ptrace: forbidden (yama ptrace_scope %d): the source walk needs it",
+			       scope);
 }
 
-void pgb_doctor_limits(struct doctor *doctor)
+void pgb_doctor_machine(struct doctor *doctor)
 {
 	uint64_t capabilities = effective_capabilities();
 
+	add_kernel(doctor);
+	add_pmus(doctor);
 	add_paranoid(doctor);
 	add_capabilities(doctor, capabilities);
 	add_locked_memory(doctor);
