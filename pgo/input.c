@@ -128,7 +128,7 @@ static const char *use_of(enum pgb_input_kind kind)
 	case PGB_INPUT_ELF:
 		return "to check a binary: pgobolt verify FILE";
 	case PGB_INPUT_PERF_DATA:
-		return "perf2bolt -p FILE -o OUT.fdata BINARY converts it";
+		return "pgobolt convert -b BINARY FILE -o OUT.fdata converts it";
 	case PGB_INPUT_EDGES:
 	case PGB_INPUT_RECORDING_JSON:
 		return "name the recording's folder instead of a file in it";

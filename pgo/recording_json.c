@@ -175,6 +175,11 @@ static json_t *fields_json(const struct field *fields, const void *object)
 	return json;
 }
 
+json_t *pgb_recording_counters_json(const struct pgb_session_stats *stats)
+{
+	return fields_json(counter_fields, stats);
+}
+
 char *pgb_recording_text(const struct pgb_recording *recording)
 {
 	const struct pgb_recorded_binary *main_binary = pgb_recording_main(recording);
@@ -189,7 +194,7 @@ char *pgb_recording_text(const struct pgb_recording *recording)
 	json_object_set_new(root, "format", json_string(FORMAT_NAME));
 	json_object_set_new(root, "version", json_integer(PGB_RECORDING_VERSION));
 	json_object_set_new(root, "host", fields_json(host_fields, recording));
-	json_object_set_new(root, "counters", fields_json(counter_fields, &recording->stats));
+	json_object_set_new(root, "counters", pgb_recording_counters_json(&recording->stats));
 	json_object_set_new(root, "binaries", binaries);
 	json_object_set_new(root, "main", main_binary ? text_json(main_binary->id) : json_null());
 	dumped = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS);

@@ -25,4 +25,7 @@ void pgb_recording_arrange(struct pgb_recording *recording);
 void pgb_recording_add_counters(struct pgb_session_stats *sum,
 				const struct pgb_session_stats *part);
 
+/* All counters, for documents of other commands; the caller owns it. */
+struct json_t *pgb_recording_counters_json(const struct pgb_session_stats *stats);
+
 #endif

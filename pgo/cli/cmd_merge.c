@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <limits.h>
 
+#include "pgo/cli/weights.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/progress.h"
@@ -25,40 +26,6 @@ static void show_progress(void *context, size_t index)
 
 	pgb_progress_update(&merging->progress, "reading %zu of %zu: %s", index + 1,
 			    merging->job->input_count, merging->job->inputs[index].path);
-}
-
-/* A weight holds for the inputs behind it, up to the next one. */
-static int weigh_inputs(const struct pgb_cli *cli, struct pgb_merge_input *inputs,
-			struct pgb_error *error)
-{
-	const struct merge_options *options = cli->options;
-	size_t count = cli->arguments.operands.count;
-
-	for (size_t i = 0; i < count; i++)
-		inputs[i] = (struct pgb_merge_input){cli->arguments.operands.items[i], 1};
-	for (size_t i = 0; i < options->weights.items.count; i++) {
-		const struct pgb_option_item *item = &options->weights.items.items[i];
-		uint64_t weight;
-		int code = pgb_parse_unsigned(item->value, &weight, error);
-
-		if (code == 0 && (weight == 0 || weight > UINT32_MAX))
-			code = pgb_fail(error, PGB_E_USAGE,
-					"--weight %s: a weight is a number from 1 to %" PRIu32,
-					item->value, UINT32_MAX);
-		if (code == 0 && item->operands_before == count) {
-			pgb_fail(error, PGB_E_USAGE, "--weight %s stands behind all inputs",
-				 item->value);
-			code = pgb_remedy(error,
-					  "a weight holds for the inputs after it: "
-					  "--weight %s %s",
-					  item->value, inputs[count - 1].path);
-		}
-		if (code)
-			return code;
-		for (size_t j = item->operands_before; j < count; j++)
-			inputs[j].weight = weight;
-	}
-	return 0;
 }
 
 static void print_result(struct pgb_cli *cli, const struct pgb_merge_job *job,
@@ -123,7 +90,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 	job.inputs = inputs;
 	job.progress_context = &merging;
 	pgb_progress_init(&merging.progress, &cli->output);
-	code = weigh_inputs(cli, inputs, error);
+	code = pgb_cli_weigh_inputs(&cli->arguments, &options->weights, inputs, error);
 	if (code == 0)
 		code = pgb_merge(&job, &result, error);
 	pgb_progress_done(&merging.progress);

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * perf.data into edges. Which binary a mapping is of: build-ids tell (of the mapping itself, else
+ * of perf's table), wherever the file lay when it ran; where there is none, the file's name does.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "pgo/convert_private.h"
+#include "pgo/recording_private.h"
+#include "pgobolt/base/text.h"
+#include "pgobolt/collector/feed_perfdata.h"
+
+enum { RECORDS_PER_PROGRESS = 8192 };
+
+/* One file on its way; also the feed that the session sees: it yields only what is wanted. */
+struct reading {
+	struct pgb_feed base;
+	struct pgb_conversion *conversion;
+	const struct pgb_merge_input *input;
+	size_t index;
+	const char *name;
+	struct pgb_feed *feed; /* the file */
+	const struct pgb_perfdata_info *info;
+	bool branches;	  /* stacks are converted, not addresses */
+	bool some_cycles; /* addresses: an event counts cycles, so only such events are taken */
+	uint64_t size_bytes;
+	unsigned int records;
+	uint64_t filtered; /* samples whose stacks hold a choice of branches only */
+};
+
+/* ---- events */
+
+/* With a filter, what lies between two entries of a stack is no straight line. */
+static bool has_whole_stacks(const struct reading *reading, const struct pgb_perfdata_event *event)
+{
+	if (!(event->format.sample_type & PERF_SAMPLE_BRANCH_STACK))
+		return false;
+	return reading->conversion->job->compat_perf2bolt ||
+	       (event->format.branch_sample_type & PERF_SAMPLE_BRANCH_ANY);
+}
+
+static bool has_addresses(const struct pgb_perfdata_event *event)
+{
+	return event->format.sample_type & PERF_SAMPLE_IP;
+}
+
+static bool counts_cycles(const struct pgb_perfdata_event *event)
+{
+	return strstr(event->name, "cycles") != NULL || strstr(event->name, "cpu-clock") != NULL ||
+	       strstr(event->name, "task-clock") != NULL;
+}
+
+static bool is_wanted(const struct reading *reading, uint32_t index)
+{
+	const struct pgb_perfdata_event *event = &reading->info->events.items[index];
+
+	if (reading->branches)
+		return has_whole_stacks(reading, event);
+	/* Addresses of cache misses beside those of cycles would count for time spent. */
+	return has_addresses(event) && (!reading->some_cycles || counts_cycles(event));
+}
+
+static void choose_events(struct reading *reading)
+{
+	const struct pgb_convert_job *job = reading->conversion->job;
+
+	for (size_t i = 0; i < reading->info->events.count; i++) {
+		const struct pgb_perfdata_event *event = &reading->info->events.items[i];
+
+		if (has_whole_stacks(reading, event) && !job->basic)
+			reading->branches = true;
+		if (has_addresses(event) && counts_cycles(event) && !job->compat_perf2bolt)
+			reading->some_cycles = true;
+	}
+}
+
+/* ---- the feed that the session sees */
+
+static void tell_progress(struct reading *reading)
+{
+	const struct pgb_convert_job *job = reading->conversion->job;
+
+	if (job->progress && ++reading->records % RECORDS_PER_PROGRESS == 0)
+		job->progress(job->progress_context, reading->index, reading->info->end_offset,
+			      reading->size_bytes);
+}
+
+static int next_wanted(struct pgb_feed *base, struct pgb_record *record, struct pgb_error *error)
+{
+	struct reading *reading = (struct reading *)base;
+	int status;
+
+	while ((status = pgb_feed_next(reading->feed, record, error)) > 0) {
+		tell_progress(reading);
+		if (record->type != PERF_RECORD_SAMPLE || is_wanted(reading, record->event))
+			return 1;
+		reading->conversion->result->left_out++;
+	}
+	base->stats = reading->feed->stats;
+	return status;
+}
+
+static const struct pgb_feed_ops reading_ops = {.next = next_wanted};
+
+/* ---- binaries */
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] != '\0' ? slash + 1 : path;
+}
+
+/* What is known of a mapped file's build; size 0: nothing. */
+static struct pgb_build_id build_id_of(const struct reading *reading,
+				       const struct pgb_map_event *event)
+{
+	const struct pgb_build_id *id = &event->build_id;
+
+	if (id->size_bytes == 0)
+		id = pgb_feed_perfdata_build_id(reading->feed, event->path);
+	if (id == NULL) {
+		/* perf keeps what the kernel says of a file that was deleted. */
+		char *deleted = pgb_format("%s (deleted)", event->path);
+
+		id = pgb_feed_perfdata_build_id(reading->feed, deleted);
+		free(deleted);
+	}
+	return id ? *id : (struct pgb_build_id){0};
+}
+
+/* NULL: none of the given binaries. */
+static struct pgb_convert_target *find_target(const struct reading *reading,
+					      const struct pgb_map_event *event,
+					      const struct pgb_build_id *id)
+{
+	const struct pgb_conversion *conversion = reading->conversion;
+	const struct pgb_convert_job *job = conversion->job;
+	struct pgb_convert_target *named = NULL;
+	char *other;
+
+	for (size_t i = 0; i < job->binary_count; i++) {
+		struct pgb_convert_target *target = &conversion->targets[i];
+
+		if (pgb_build_id_equal(&target->binary.build_id, id))
+			return target;
+		if (strcmp(base_name(target->path), base_name(event->path)) == 0 &&
+		    (named == NULL || strcmp(target->path, event->path) == 0))
+			named = target;
+	}
+	if (named == NULL || job->ignore_build_id || id->size_bytes == 0 ||
+	    named->binary.build_id.size_bytes == 0)
+		return named;
+	other = pgb_build_id_string(id);
+	pgb_convert_set_other_build(named, other);
+	free(other);
+	return NULL;
+}
+
+static int open_binary(void *context, struct pgb_binary *binary, const struct pgb_map_event *event)
+{
+	const struct reading *reading = context;
+	struct pgb_build_id id = build_id_of(reading, event);
+	const struct pgb_convert_target *target = find_target(reading, event, &id);
+	int code;
+
+	if (target == NULL) {
+		binary->build_id = id;
+		binary->path = pgb_dup(event->path);
+		binary->path_open = pgb_dup(event->path);
+		binary->kind = PGB_BINARY_NOT_ELF; /* not to be opened: offsets in it will do */
+		return 0;
+	}
+	code = pgb_binary_read(binary, event->path, target->path, NULL);
+	if (code == 0 && reading->conversion->job->ignore_build_id && id.size_bytes > 0)
+		binary->build_id = id;
+	return code;
+}
+
+static uint32_t target_of(const struct pgb_conversion *conversion, const struct pgb_binary *binary)
+{
+	for (size_t i = 0; i < conversion->job->binary_count; i++)
+		if (binary->kind == PGB_BINARY_ELF &&
+		    strcmp(binary->path_open, conversion->targets[i].path) == 0)
+			return (uint32_t)i;
+	return UINT32_MAX;
+}
+
+static uint64_t count_of(struct pgb_edges *edges, uint32_t binary)
+{
+	uint64_t sum = 0;
+	size_t count;
+	const struct pgb_edge *list = pgb_edges_of_binary(edges, binary, &count);
+
+	for (size_t i = 0; i < count; i++)
+		sum = pgb_count_add(sum, list[i].count);
+	return sum;
+}
+
+/* The session numbers what it saw, the conversion what was asked for. */
+static void take_edges(struct reading *reading, struct pgb_session *session)
+{
+	struct pgb_conversion *conversion = reading->conversion;
+	struct pgb_addrspace *space = pgb_session_addrspace(session);
+	struct pgb_edges *edges = pgb_session_edges(session);
+	uint32_t count = pgb_addrspace_binary_count(space);
+	uint32_t *targets = pgb_calloc(count, sizeof(*targets));
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct pgb_binary *binary = pgb_addrspace_binary(space, i);
+		char *id = NULL;
+		uint64_t sum;
+
+		targets[i] = target_of(conversion, binary);
+		if (targets[i] != UINT32_MAX || (sum = count_of(edges, i)) == 0)
+			continue;
+		if (binary->build_id.size_bytes > 0)
+			id = pgb_build_id_string(&binary->build_id);
+		pgb_convert_add_other(conversion, binary->path, id,
+				      pgb_count_multiply(sum, reading->input->weight));
+		free(id);
+	}
+	pgb_edges_merge(conversion->edges, edges, targets, reading->input->weight);
+	free(targets);
+}
+
+/* ---- what a file may be, instead of what was hoped for */
+
+static int check_machine(const struct reading *reading, struct pgb_error *error)
+{
+	static const struct {
+		const char *name;
+		uint16_t machine;
+	} machines[] = {{"x86_64", 62}, {"aarch64", 183}, {"arm64", 183}};
+	const struct pgb_conversion *conversion = reading->conversion;
+	const char *arch = reading->info->arch;
+	uint16_t recorded = 0;
+
+	if (arch == NULL && !reading->info->big_endian)
+		return 0;
+	for (size_t i = 0; arch && i < sizeof(machines) / sizeof(*machines); i++)
+		if (strcmp(arch, machines[i].name) == 0)
+			recorded = machines[i].machine;
+	for (size_t i = 0; i < conversion->job->binary_count; i++) {
+		if (conversion->targets[i].binary.machine == recorded)
+			continue;
+		pgb_fail(error, PGB_E_MISMATCH,
+			 "%s was recorded on another machine (%s), %s is for %s", reading->name,
+			 arch ? arch : "a big-endian one", conversion->targets[i].path,
+			 conversion->targets[i].binary.machine == 62 ? "x86-64" : "AArch64");
+		return pgb_remedy(error, "convert it with the binary that ran there");
+	}
+	return 0;
+}
+
+static int refuse_aux(const struct reading *reading, struct pgb_error *error)
+{
+	static const struct {
+		const char *kind, *words, *options;
+	} kinds[] = {
+		{"intel_pt", "an Intel PT trace", "i100usle"},
+		{"intel_bts", "an Intel BTS trace", "b"},
+		{"cs_etm", "an Arm CoreSight trace", "i1000il"},
+	};
+	const char *kind = reading->info->aux_kind;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		if (strcmp(kind, kinds[i].kind) != 0)
+			continue;
+		pgb_fail(error, PGB_E_UNSUPPORTED, "%s holds %s (%s), which is not decoded here",
+			 reading->name, kinds[i].words, kind);
+		return pgb_remedy(
+			error,
+			"let perf make branch stacks of it: perf inject --itrace=%s --strip "
+			"-i %s -o with-stacks.data",
+			kinds[i].options, reading->name);
+	}
+	pgb_fail(error, PGB_E_UNSUPPORTED,
+		 "%s holds the data of a trace unit (%s), which is not decoded here", reading->name,
+		 kind);
+	return pgb_remedy(error, "record with branch stacks, or: pgobolt record -- PROGRAM");
+}
+
+/* Before anything is read. In a pipe some of it is known only at the end. */
+static int check_before(struct reading *reading, struct pgb_error *error)
+{
+	const struct pgb_convert_job *job = reading->conversion->job;
+	bool addresses = false, stacks = false;
+	int code = check_machine(reading, error);
+
+	if (code != 0)
+		return code;
+	choose_events(reading);
+	for (size_t i = 0; i < reading->info->events.count; i++) {
+		const struct pgb_perfdata_event *event = &reading->info->events.items[i];
+
+		addresses |= has_addresses(event);
+		stacks |= (event->format.sample_type & PERF_SAMPLE_BRANCH_STACK) != 0;
+	}
+	if (reading->branches || job->basic)
+		return 0;
+	if (!addresses)
+		return pgb_fail(error, PGB_E_EMPTY, "%s holds samples without addresses",
+				reading->name);
+	pgb_log(job->log, PGB_LOG_WARNING,
+		stacks ? "%s: its branch stacks hold some kinds of branches only (recorded with a "
+			 "filter): the samples' addresses are converted instead, and llvm-bolt "
+			 "gains less from these. Record with: perf record -j any,u"
+		       : "%s has no branch stacks: the samples' addresses are converted instead, "
+			 "and llvm-bolt gains less from these. Record with perf record -j any,u, "
+			 "or with pgobolt record",
+		reading->name);
+	return 0;
+}
+
+static void report_end(const struct reading *reading)
+{
+	const struct pgb_perfdata_info *info = reading->info;
+	const struct pgb_log *log = reading->conversion->job->log;
+	const char *what = NULL;
+
+	if (info->end == PGB_PERFDATA_UNFINISHED) {
+		pgb_log(log, PGB_LOG_WARNING,
+			"%s was not finished by perf record: no build-ids, binaries are told by "
+			"their names",
+			reading->name);
+		return;
+	}
+	if (info->end == PGB_PERFDATA_CUT)
+		what = "is cut";
+	else if (info->end == PGB_PERFDATA_DAMAGED)
+		what = "is damaged";
+	if (what == NULL)
+		return;
+	reading->conversion->result->incomplete = true;
+	pgb_log(log, PGB_LOG_WARNING, "%s %s at byte %" PRIu64 ": converted up to there",
+		reading->name, what, info->end_offset);
+}
+
+static int check_after(struct reading *reading, struct pgb_session *session,
+		       struct pgb_error *error)
+{
+	const struct pgb_session_stats *stats = pgb_session_stats(session);
+
+	report_end(reading);
+	if (stats->source.samples == 0 && reading->info->aux_kind)
+		return refuse_aux(reading, error);
+	if (reading->branches && stats->source.samples > 0 &&
+	    stats->source.samples == stats->source.samples_empty) {
+		pgb_fail(error, PGB_E_EMPTY, "%s: all %" PRIu64 " branch stacks are empty",
+			 reading->name, stats->source.samples);
+		return pgb_remedy(error, "take the samples' addresses: --basic");
+	}
+	return check_machine(reading, error);
+}
+
+/* ---- all of it */
+
+static void add_event_names(struct reading *reading)
+{
+	for (size_t i = 0; i < reading->info->events.count; i++) {
+		const struct pgb_perfdata_event *event = &reading->info->events.items[i];
+		char *name;
+
+		if (event->samples == 0 || !is_wanted(reading, (uint32_t)i))
+			continue;
+		name = pgb_format("%s:", event->name);
+		pgb_convert_add_name(&reading->conversion->events, name);
+		free(name);
+	}
+}
+
+static int consume(struct reading *reading, struct pgb_error *error)
+{
+	struct pgb_conversion *conversion = reading->conversion;
+	const struct pgb_decode_options decode = {
+		.compat_perf2bolt = conversion->job->compat_perf2bolt,
+	};
+	const struct pgb_binary_opener opener = {.open = open_binary, .context = reading};
+	const struct pgb_session_config config = {
+		.log = conversion->job->log,
+		.source = reading->branches ? &pgb_source_lbr : &pgb_source_ip,
+		.decode = &decode,
+		.opener = &opener,
+	};
+	struct pgb_session *session;
+	int code = pgb_session_new(&session, &config, error);
+
+	if (code != 0)
+		return code;
+	code = pgb_session_consume(session, &reading->base, error);
+	pgb_recording_add_counters(&conversion->result->stats, pgb_session_stats(session));
+	if (code == 0)
+		code = check_after(reading, session, error);
+	if (code == 0) {
+		pgb_convert_add_name(&conversion->sources, config.source->name);
+		add_event_names(reading);
+		take_edges(reading, session);
+	}
+	pgb_session_free(session);
+	return code;
+}
+
+int pgb_convert_read_perf_data(struct pgb_conversion *conversion, size_t index,
+			       struct pgb_error *error)
+{
+	const struct pgb_merge_input *input = &conversion->job->inputs[index];
+	const struct pgb_feed_perfdata_config config = {.path = input->path};
+	struct reading reading = {
+		.base = {.ops = &reading_ops},
+		.conversion = conversion,
+		.input = input,
+		.index = index,
+		.name = strcmp(input->path, "-") == 0 ? "standard input" : input->path,
+	};
+	struct stat status;
+	int code;
+
+	if (stat(input->path, &status) == 0 && S_ISREG(status.st_mode))
+		reading.size_bytes = (uint64_t)status.st_size;
+	code = pgb_feed_perfdata_new(&reading.feed, &config, error);
+	if (code != 0)
+		return code;
+	reading.info = pgb_feed_perfdata_info(reading.feed);
+	code = check_before(&reading, error);
+	if (code == 0)
+		code = consume(&reading, error);
+	pgb_feed_free(reading.feed);
+	return code;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files convert*.c share. */
+#ifndef PGOBOLT_PGO_CONVERT_PRIVATE_H
+#define PGOBOLT_PGO_CONVERT_PRIVATE_H
+
+#include "pgobolt/bolt/elf_image.h"
+#include "pgobolt/pgo/convert.h"
+
+/* One of the given binaries, and what was read of it so far. */
+struct pgb_convert_target {
+	const char *path;
+	struct pgb_elf_image *image;
+	struct pgb_binary binary;
+	struct pgb_profile *profile; /* from fdata; the edges are added in the end */
+	/* The build-id of a file of this name, but of another build; NULL: none was seen. */
+	char *other_build;
+};
+
+/* A set of strings, in the order in which they came. */
+struct pgb_convert_names {
+	PGB_ARRAY(char *) list;
+};
+
+struct pgb_conversion {
+	const struct pgb_convert_job *job;
+	struct pgb_convert_result *result;
+	struct pgb_convert_target *targets; /* as the job has them */
+	struct pgb_edges *edges;	    /* binary numbers are indexes of targets */
+	struct pgb_convert_names sources;
+	struct pgb_convert_names events; /* as a no_lbr line names them */
+	const char *from_fdata;		 /* an input whose counts have no addresses; NULL: none */
+};
+
+/* Empty names are none. */
+void pgb_convert_add_name(struct pgb_convert_names *names, const char *name);
+/* Count for a file that was not asked for; its build-id as text, or NULL. */
+void pgb_convert_add_other(struct pgb_conversion *conversion, const char *path,
+			   const char *build_id, uint64_t count);
+/* Remember the build-id of another build of a target's program. */
+void pgb_convert_set_other_build(struct pgb_convert_target *target, const char *build_id);
+
+/* One input of its kind into edges and profiles. */
+int pgb_convert_read_perf_data(struct pgb_conversion *conversion, size_t index,
+			       struct pgb_error *error);
+int pgb_convert_read_recording(struct pgb_conversion *conversion, size_t index,
+			       struct pgb_error *error);
+
+/* Edges to profiles, and all to files. */
+int pgb_convert_write(struct pgb_conversion *conversion, struct pgb_error *error);
+
+struct json_t;
+/* What stands in FILE.json beside an fdata file; the caller owns it. */
+struct json_t *pgb_convert_note(const struct pgb_conversion *conversion,
+				const struct pgb_converted *converted);
+
+#endif
