@@ -16,6 +16,7 @@
 
 #include "collector/walker_proc.h"
 #include "collector/walker_thread.h"
+#include "collector/walker_vvar.h"
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/process.h"
@@ -44,6 +45,7 @@ struct cache {
 	struct pgb_walk_identity identity;
 	struct pgb_lookahead_code *code;
 	uint64_t used_ns, epoch_ns;
+	uint64_t vdso;
 };
 
 struct pgb_walker {
@@ -58,6 +60,7 @@ struct pgb_walker {
 	unsigned int pending_count;
 	cpu_set_t affinity; /* as it was */
 	sigset_t signals;   /* as they were */
+	struct walker_vvar vvar;
 	int fd_signal;
 };
 
@@ -98,7 +101,8 @@ static struct cache *find_cache(struct pgb_walker *walker, pid_t pid,
 		*oldest = (struct cache){.pid = pid,
 					 .identity = *identity,
 					 .code = pgb_lookahead_code_new(),
-					 .epoch_ns = now};
+					 .epoch_ns = now,
+					 .vdso = walker_vvar_find(pid)};
 	}
 	oldest->used_ns = now;
 	if (now - oldest->epoch_ns > EPOCH_NS) {
@@ -116,7 +120,11 @@ static int read_memory(void *context, uint64_t address, void *bytes, size_t size
 	struct iovec local = {bytes, size_bytes}, remote = {(void *)(uintptr_t)address, size_bytes};
 	ssize_t got = process_vm_readv(walker->tid, &local, 1, &remote, 1, 0);
 
-	return got == (ssize_t)size_bytes ? 0 : -1;
+	if (got == (ssize_t)size_bytes)
+		return 0;
+	return walker_vvar_read(&walker->vvar, walker->current->vdso, address, bytes, size_bytes)
+		       ? 0
+		       : -1;
 }
 
 static ssize_t read_vectors(void *context, void *bytes, size_t size_bytes)
@@ -350,6 +358,7 @@ int pgb_walker_new(struct pgb_walker **result, const struct pgb_walker_config *c
 	sched_getaffinity(0, sizeof(walker->affinity), &walker->affinity);
 	walker->branches = pgb_calloc(config->depth, sizeof(*walker->branches));
 	block_signals(walker);
+	walker_vvar_init(&walker->vvar);
 	*result = walker;
 	return 0;
 }
