@@ -344,6 +344,16 @@ static int check_profile_used(const struct run *run, struct pgb_error *error)
 	double most =
 		run->job.stale_percent_most > 0 ? run->job.stale_percent_most : STALE_PERCENT_MOST;
 
+	if (result->functions_profiled == 0 && result->functions_not_optimized > 0) {
+		pgb_fail(error, PGB_E_NOT_SUITABLE,
+			 "%s: llvm-bolt %s can optimize none of the functions with a profile "
+			 "(%llu): "
+			 "it does not understand how they branch",
+			 run->job.input, run->bolt->version,
+			 (unsigned long long)result->functions_not_optimized);
+		return pgb_remedy(error, "record a run that spends time in more of the program; "
+					 "-fno-jump-tables makes switches clear to it");
+	}
 	if (result->functions_profiled == 0) {
 		pgb_fail(error, PGB_E_EMPTY,
 			 "the profile %s matches none of the %llu functions of %s",

@@ -23,6 +23,20 @@ quietly() {
 	"$@" >quiet.log 2>&1 || { cat quiet.log; fail "$*"; }
 }
 
+# recorded NAME SOURCE BINARY COMMAND..: false where this llvm-bolt cannot count in such a program,
+# and no other one that is installed can.
+recorded() {
+	name=$1 source=$2 binary=$3
+	shift 3
+	for bolt in "" /usr/lib/llvm-*/bin/llvm-bolt; do
+		PGOBOLT_LLVM_BOLT=$bolt "$PGOBOLT" record -s "$source" -o "$name $source" \
+			--for "$binary" -- "$@" >quiet.log 2>&1 && return 0
+		[ $? -eq 3 ] || { cat quiet.log; fail "record -s $source: $name"; }
+	done
+	echo "skipped: $name, profile from $source: $(head -n 1 quiet.log)"
+	return 1
+}
+
 # same NAME BINARY COMMAND..: record COMMAND with every source, optimize BINARY, and compare what
 # COMMAND prints when the optimized file stands in BINARY's place.
 same() {
@@ -30,7 +44,7 @@ same() {
 	shift 2
 	expected=$("$@") || fail "$name does not run"
 	for source in instrument ip; do
-		quietly "$PGOBOLT" record -s "$source" -o "$name $source" --for "$binary" -- "$@"
+		recorded "$name" "$source" "$binary" "$@" || continue
 		quietly "$PGOBOLT" optimize --profile "$name $source" -o "$binary.bolt" "$binary"
 		cp "$binary" kept
 		mv "$binary.bolt" "$binary"
@@ -52,5 +66,6 @@ same threads "$work/threads" "$work/threads" 200000
 $cc -O2 -fPIC -shared -Wl,-q -o library.so "$programs/library.c"
 $cc -O2 -o driver "$programs/driver.c" -ldl
 same library "$work/library.so" "$work/driver" "$work/library.so" 40000000
-$cc -O2 -Wl,-q -o stage "$programs/stage.c"
+# with jump tables llvm-bolt may find nothing that it can optimize in so small a program
+$cc -O2 -fno-jump-tables -Wl,-q -o stage "$programs/stage.c"
 same pipeline "$work/stage" sh -c './stage make 500000 | ./stage change | ./stage sum'

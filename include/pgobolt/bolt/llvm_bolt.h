@@ -114,9 +114,10 @@ void pgb_llvm_bolt_arguments_free(char **argv);
  * PGB_E_NOT_FOUND (output folder), PGB_E_RESOURCE (disk full), PGB_E_UNSUPPORTED (a combination
  * known to be broken in that version; no runtime library), PGB_E_TOOL (it failed, was killed or ran
  * out of time: its last error line is quoted), PGB_E_NOT_SUITABLE, PGB_E_CORRUPT, PGB_E_USAGE (what
- * it said where we understand it), PGB_E_EMPTY (the profile matched no function), PGB_E_MISMATCH
- * (most of it is stale), PGB_E_INTERRUPTED; what `accept` returned.
- * `result` is filled as far as it got and must be released either way.
+ * it said where we understand it), PGB_E_EMPTY (the profile matched no function),
+ * PGB_E_NOT_SUITABLE (those it matched are beyond llvm-bolt), PGB_E_MISMATCH (most of it is stale),
+ * PGB_E_INTERRUPTED; what `accept` returned. `result` is filled as far as it got and must be
+ * released either way.
  */
 int pgb_llvm_bolt_run(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
 		      const struct pgb_llvm_bolt_job *job, struct pgb_llvm_bolt_result *result,
