@@ -121,6 +121,8 @@ static int run_command(struct invocation *invocation, struct pgb_error *error)
 		return 0;
 	}
 	if (cli->command == NULL) {
+		if (cli->output.json)
+			return pgb_fail(error, PGB_E_USAGE, "no command was given");
 		pgb_output_use_stderr(&cli->output);
 		pgb_help_overview(&cli->output);
 		return pgb_code_exit_status(PGB_E_USAGE);

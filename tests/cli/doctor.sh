@@ -20,6 +20,13 @@ stdout_has '"ready"'
 run "$ready" doctor -q
 stdout_lacks 'Linux '
 
+# marks are Unicode where the locale is, else ASCII
+run "$ready" doctor
+stdout_has '✓ '
+LC_ALL=C run "$ready" doctor
+stdout_has 'ok   '
+stdout_lacks '✓'
+
 # without llvm-bolt
 run 3 doctor --llvm-bolt ./missing
 stdout_has './missing'

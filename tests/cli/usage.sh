@@ -6,6 +6,9 @@
 run 2
 stdout_empty
 stderr_has 'pgobolt COMMAND'
+run 2 --json
+stdout_has 'no command was given'
+stdout_is_json
 run 0 help
 cp "$scratch/stdout" overview
 stderr_empty
@@ -79,6 +82,29 @@ run 0 help
 stdout_lacks "$(printf '\033')"
 run 2 --color=always recrod
 stderr_has "$(printf '\033[31m')"
+
+# on a terminal: colour, unless NO_COLOR says no; as wide as the terminal, at most 100
+if command -v script >/dev/null && TERM=xterm script -qec true /dev/null >/dev/null 2>&1; then
+	on_terminal() {
+		TERM=xterm script -qec "stty cols $1; $2 '$PGOBOLT' help explain" /dev/null \
+			</dev/null >"$scratch/stdout"
+		last="help on a terminal of $1 columns"
+		# behind the first line; \r and colours take no column
+		widest=$(sed -e 1d -e 's/\r//g' -e "s/$(printf '\033')\[[0-9]*m//g" "$scratch/stdout" |
+			awk 'length > widest { widest = length } END { print widest }')
+	}
+	on_terminal 60 ''
+	stdout_has "$(printf '\033[1m')"
+	[ "$widest" -le 60 ] || fail "$last: a line of $widest"
+	on_terminal 300 ''
+	[ "$widest" -gt 80 ] && [ "$widest" -le 100 ] || fail "$last: a line of $widest"
+	on_terminal 80 'NO_COLOR=1'
+	stdout_lacks "$(printf '\033[1m')"
+	on_terminal 80 'TERM=dumb'
+	stdout_lacks "$(printf '\033[1m')"
+else
+	skip 'no script(1) to make a terminal'
+fi
 
 # a result that cannot be written is a failure, in text and in JSON
 if [ -c /dev/full ]; then

@@ -57,8 +57,6 @@ static void check_command(const struct pgb_command *command)
 {
 	size_t examples = 0;
 
-	if (strcmp(command->summary, "not written yet") == 0)
-		return;
 	assert_non_null(command->run);
 	assert_true(command->summary[0] != '\0' && command->description[0] != '\0');
 	assert_true(command->operands_min <= command->operands_max);
