@@ -7,6 +7,11 @@
 #include "pgobolt/base/limits.h"
 #include "pgobolt/bolt/elf_dynamic.h"
 
+enum {
+	/* One for each library it needs and some forty more. */
+	ENTRIES_MOST = 16384,
+};
+
 static struct pgb_cursor file_range(const struct pgb_elf_dynamic *dynamic, uint64_t offset,
 				    uint64_t size_bytes)
 {
@@ -98,6 +103,9 @@ static int read_entries(struct pgb_elf_dynamic *dynamic, const char *path, struc
 		entry.value = pgb_cursor_u64(&table);
 		if (entry.tag == DT_NULL)
 			break;
+		if (dynamic->entries.count == ENTRIES_MOST)
+			return pgb_fail(error, PGB_E_LIMIT, "%s has more than %d dynamic entries",
+					path, ENTRIES_MOST);
 		pgb_array_push(&dynamic->entries, entry);
 	}
 	strings = pgb_elf_dynamic_find(dynamic, DT_STRTAB);
@@ -134,15 +142,6 @@ static const struct pgb_elf_section *section_of_type(const struct pgb_elf_image 
 	return NULL;
 }
 
-static const struct pgb_elf_section *section_at_index(const struct pgb_elf_image *image,
-						      uint32_t index)
-{
-	for (size_t i = 0; i < pgb_elf_image_section_count(image); i++)
-		if (pgb_elf_image_section(image, i)->index == index)
-			return pgb_elf_image_section(image, i);
-	return NULL;
-}
-
 /* Version names by index; NULL: none, or the file's own base version. */
 typedef PGB_ARRAY(const char *) version_array;
 
@@ -154,7 +153,7 @@ static void read_versions(version_array *versions, const struct pgb_elf_image *i
 	uint32_t next;
 
 	if (section != NULL)
-		names = section_cursor(image, section_at_index(image, section->link));
+		names = section_cursor(image, pgb_elf_image_section(image, section->link));
 	do {
 		struct pgb_cursor entry = definitions, name = definitions;
 		uint16_t flags, index;
@@ -218,7 +217,7 @@ static int read_exports(struct pgb_elf_dynamic *dynamic, const struct pgb_elf_im
 	if (section == NULL)
 		return 0;
 	symbols = section_cursor(image, section);
-	names = section_cursor(image, section_at_index(image, section->link));
+	names = section_cursor(image, pgb_elf_image_section(image, section->link));
 	version_indices = section_cursor(image, section_of_type(image, SHT_GNU_versym));
 	read_versions(&versions, image);
 	while (code == 0 && pgb_cursor_holds(&symbols, 1, sizeof(Elf64_Sym))) {
@@ -331,6 +330,44 @@ bool pgb_elf_dynamic_binds_now(const struct pgb_elf_dynamic *dynamic)
 	       (flags_1 != NULL && (flags_1->value & DF_1_NOW));
 }
 
+/* Does a name begin with these bytes? `ends`: and is that all of it? */
+static bool name_is(struct pgb_cursor names, uint32_t offset, const char *text, size_t length,
+		    bool ends)
+{
+	const uint8_t *start;
+
+	pgb_cursor_skip(&names, offset);
+	start = pgb_cursor_bytes(&names, length);
+	if (start == NULL || memcmp(start, text, length) != 0)
+		return false;
+	return !ends || (pgb_cursor_left(&names) > 0 && pgb_cursor_u8(&names) == '\0');
+}
+
+bool pgb_elf_find_symbol(const struct pgb_elf_image *image, const char *name, size_t length,
+			 uint64_t *address)
+{
+	const struct pgb_elf_section *section = section_of_type(image, SHT_SYMTAB);
+	struct pgb_cursor symbols, names;
+
+	if (section == NULL)
+		return false;
+	symbols = section_cursor(image, section);
+	names = section_cursor(image, pgb_elf_image_section(image, section->link));
+	while (pgb_cursor_holds(&symbols, 1, sizeof(Elf64_Sym))) {
+		struct pgb_cursor symbol = pgb_cursor_sub(&symbols, sizeof(Elf64_Sym));
+		uint32_t offset_name = pgb_cursor_u32(&symbol);
+		uint16_t where;
+
+		pgb_cursor_skip(&symbol, 2);
+		where = pgb_cursor_u16(&symbol);
+		if (where == SHN_UNDEF || !name_is(names, offset_name, name, length, true))
+			continue;
+		*address = pgb_cursor_u64(&symbol);
+		return true;
+	}
+	return false;
+}
+
 bool pgb_elf_has_symbol_prefix(const struct pgb_elf_image *image, const char *prefix)
 {
 	for (size_t i = 0; i < pgb_elf_image_section_count(image); i++) {
@@ -340,15 +377,11 @@ bool pgb_elf_has_symbol_prefix(const struct pgb_elf_image *image, const char *pr
 		if (section->type != SHT_SYMTAB && section->type != SHT_DYNSYM)
 			continue;
 		symbols = section_cursor(image, section);
-		names = section_cursor(image, section_at_index(image, section->link));
+		names = section_cursor(image, pgb_elf_image_section(image, section->link));
 		while (pgb_cursor_holds(&symbols, 1, sizeof(Elf64_Sym))) {
 			struct pgb_cursor symbol = pgb_cursor_sub(&symbols, sizeof(Elf64_Sym));
-			struct pgb_cursor name = names;
-			const uint8_t *start;
 
-			pgb_cursor_skip(&name, pgb_cursor_u32(&symbol));
-			start = pgb_cursor_bytes(&name, strlen(prefix));
-			if (start != NULL && memcmp(start, prefix, strlen(prefix)) == 0)
+			if (name_is(names, pgb_cursor_u32(&symbol), prefix, strlen(prefix), false))
 				return true;
 		}
 	}

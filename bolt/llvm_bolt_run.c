@@ -370,6 +370,10 @@ static int check_profile_used(const struct run *run, struct pgb_error *error)
 			 result->stale_percent, run->job.profile, run->job.input,
 			 (unsigned long long)result->functions_stale,
 			 (unsigned long long)result->functions_profiled);
+		if (run->job.profile_is_of_input)
+			return pgb_remedy(error,
+					  "the build is the same, so the profile was garbled on "
+					  "its way: record again; --max-stale 100 goes on");
 		return pgb_remedy(error, "it is of another build: record again with this binary, "
 					 "pgobolt record -- COMMAND");
 	}

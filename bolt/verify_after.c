@@ -234,10 +234,25 @@ struct hot {
 	char *first_missing;
 };
 
+/*
+ * Where the function is now. llvm-bolt 16 may give a symbol a size that reaches out of its section,
+ * which hides it from the discovery of functions: then the plain symbol table knows.
+ */
+static bool find_address(const struct pgb_elf_image *image, const char *name, uint64_t *address)
+{
+	const struct pgb_elf_function *function = pgb_elf_image_function_named(image, name);
+
+	if (function == NULL)
+		return pgb_elf_find_symbol(image, name, strcspn(name, "/"), address);
+	*address = function->address;
+	return true;
+}
+
 static void check_hot_name(struct hot *hot, const struct pgb_profile *profile, uint32_t index)
 {
 	const char *name = pgb_profile_name(profile, index);
 	const struct pgb_elf_function *function;
+	uint64_t address;
 
 	while (hot->seen.count <= index)
 		pgb_array_push(&hot->seen, false);
@@ -248,8 +263,8 @@ static void check_hot_name(struct hot *hot, const struct pgb_profile *profile, u
 	if (function == NULL || function->is_plt)
 		return;
 	hot->checked++;
-	function = pgb_elf_image_function_named(hot->comparison->optimized, name);
-	if (function != NULL && is_executable(&hot->comparison->after, function->address))
+	if (find_address(hot->comparison->optimized, name, &address) &&
+	    is_executable(&hot->comparison->after, address))
 		return;
 	if (hot->missing++ == 0)
 		hot->first_missing = pgb_dup(name);

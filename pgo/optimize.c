@@ -51,6 +51,8 @@ static void allow_missing_relocations(struct pgb_findings *findings)
 		free(finding->message);
 		finding->message = pgb_dup("no relocations kept: blocks move only inside their "
 					   "functions, and these stay where they are");
+		free(finding->remedy);
+		finding->remedy = NULL;
 		finding->severity = PGB_FINDING_WARNING;
 		finding->code = 0;
 	}
@@ -133,6 +135,8 @@ static int run_llvm_bolt(struct run *run, const struct pgb_llvm_bolt *bolt,
 	bolt_job.input = job->profile->binary;
 	bolt_job.output = run->result->output;
 	bolt_job.profile = job->profile->fdata;
+	bolt_job.profile_is_of_input =
+		job->profile->has_build_id || job->profile->recording != NULL;
 	bolt_job.infer_fall_throughs = job->profile->single_branches;
 	bolt_job.no_huge_pages = job->huge_pages == PGB_HUGE_PAGES_NO ||
 				 (job->huge_pages == PGB_HUGE_PAGES_AUTO && is_small(run->image));

@@ -115,8 +115,8 @@ fails 1 'not done after 1 seconds' --llvm-bolt ./fake-bolt --timeout 1 --profile
 fake 'echo half >"$3"; echo "BOLT-INFO: 2 out of 9 functions in the binary (2.0%) have non-empty"'
 fails 1 'cannot be read' --llvm-bolt ./fake-bolt --profile app.fdata app
 # .. or a program that is another one
-fake "cp '$PWD/plain' \"\$3\"; echo 'BOLT-INFO: 2 out of 9 functions in the binary (2.0%) have'"
-$CC -O2 -static -o plain app.c && {
+fake "cp '$PWD/static' \"\$3\"; echo 'BOLT-INFO: 2 out of 9 functions in the binary (2.0%) have'"
+$CC -O2 -static -o static app.c && {
 	fails 1 'thrown away' --llvm-bolt ./fake-bolt --profile app.fdata app
 	run 0 optimize --llvm-bolt ./fake-bolt --no-verify --profile app.fdata -o kept app
 	stdout_has 'interpreter'
@@ -159,6 +159,10 @@ for release in 22 19 16; do
 		stderr_has 'went through llvm-bolt before'
 		rm app.new
 	done
+	run 0 optimize --llvm-bolt $bolt --in-place --max-stale 100 --profile app.fdata \
+		-o app.new plain
+	stdout_has 'inside their functions'
+	./app.new | cmp - expected || fail "llvm-bolt $release, in place: wrong output"
 	untouched
 done
 run 0 optimize --max-stale 100 --profile app.fdata app

@@ -359,6 +359,12 @@ static void unwind_gone(struct copy *copy)
 	header_of(copy, PT_GNU_EH_FRAME, 0)->p_type = PT_NULL;
 }
 
+/* Found all the same, though too long for its section. */
+static void function_too_long(struct copy *copy)
+{
+	symbol_of(copy, SHT_SYMTAB, "twice")->st_size = 1 << 20;
+}
+
 static void function_moved_to_data(struct copy *copy)
 {
 	symbol_of(copy, SHT_SYMTAB, "twice")->st_value = 0x10;
@@ -424,6 +430,7 @@ static const struct change {
 	{unwind_unsorted, "unwind", PGB_FINDING_ERROR, "not sorted"},
 	{unwind_too_many, "unwind", PGB_FINDING_ERROR, "cut short"},
 	{unwind_gone, "unwind", PGB_FINDING_ERROR, "gone"},
+	{function_too_long, "functions", PGB_FINDING_GOOD, "2 functions"},
 	{function_moved_to_data, "functions", PGB_FINDING_ERROR, "twice/1"},
 };
 

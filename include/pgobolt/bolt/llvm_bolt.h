@@ -63,6 +63,7 @@ struct pgb_llvm_bolt_job {
 	unsigned int instrument_every_s;
 	const char *log_path;	   /* all its output goes here as well; NULL: nowhere */
 	unsigned int timeout_s;	   /* of one run of llvm-bolt; 0: none */
+	bool profile_is_of_input;  /* build-ids were compared; only changes what is said */
 	double stale_percent_most; /* more stale samples are PGB_E_MISMATCH; 0: 50 */
 	/* Set (by a signal handler): stop llvm-bolt, leave nothing, PGB_E_INTERRUPTED. NULL: none.
 	 */
