@@ -38,22 +38,25 @@ static unsigned int terminal_width(void)
 static void write_log(void *context, enum pgb_log_level level, const char *message)
 {
 	struct pgb_output *output = context;
+	char *printable = pgb_dup(message);
 
+	pgb_text_printable(printable);
 	switch (level) {
 	case PGB_LOG_DETAIL:
 		if (!output->verbose)
-			return;
+			break;
 		if (output->progress)
 			pgb_progress_erase(output->progress);
-		fprintf(output->stderr_stream, "%s\n", message);
-		return;
+		fprintf(output->stderr_stream, "%s\n", printable);
+		break;
 	case PGB_LOG_INFO:
-		pgb_output_note(output, "%s", message);
-		return;
+		pgb_output_note(output, "%s", printable);
+		break;
 	case PGB_LOG_WARNING:
-		pgb_output_warning(output, "%s", message);
-		return;
+		pgb_output_warning(output, "%s", printable);
+		break;
 	}
+	free(printable);
 }
 
 void pgb_output_init(struct pgb_output *output)

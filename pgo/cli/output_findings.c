@@ -3,6 +3,7 @@
 #include <jansson.h>
 
 #include "pgobolt/pgo/cli/output.h"
+#include "pgobolt/pgo/cli/table.h"
 
 struct mark {
 	const char *unicode, *ascii, *name;
@@ -27,11 +28,13 @@ static void print_remedy(struct pgb_output *output, const char *remedy)
 	const char *indent = output->unicode ? "  " : "     ";
 
 	while (*remedy) {
-		int length = (int)strcspn(remedy, "\n");
+		size_t length = strcspn(remedy, "\n");
+		char *line = pgb_dup_bytes(remedy, length);
 
-		pgb_output_line(output, "%s%s%.*s%s", indent,
-				pgb_output_style(output, PGB_STYLE_DIM), length, remedy,
-				pgb_output_style(output, PGB_STYLE_PLAIN));
+		pgb_text_printable(line);
+		pgb_output_line(output, "%s%s%s%s", indent, pgb_output_style(output, PGB_STYLE_DIM),
+				line, pgb_output_style(output, PGB_STYLE_PLAIN));
+		free(line);
 		remedy += length;
 		remedy += *remedy == '\n';
 	}
@@ -40,12 +43,16 @@ static void print_remedy(struct pgb_output *output, const char *remedy)
 void pgb_output_finding(struct pgb_output *output, const struct pgb_finding *finding)
 {
 	const struct mark *mark = mark_of(finding->severity);
+	char *message;
 
 	if (output->quiet && finding->severity <= PGB_FINDING_NOTE)
 		return;
+	message = pgb_dup(finding->message);
+	pgb_text_printable(message);
 	pgb_output_line(output, "%s%s%s%s", pgb_output_style(output, mark->style),
 			output->unicode ? mark->unicode : mark->ascii,
-			pgb_output_style(output, PGB_STYLE_PLAIN), finding->message);
+			pgb_output_style(output, PGB_STYLE_PLAIN), message);
+	free(message);
 	if (finding->remedy)
 		print_remedy(output, finding->remedy);
 }

@@ -44,7 +44,7 @@ static void say_everything(struct pgb_output *output)
 	pgb_output_heading(output, "More");
 	pgb_output_note(output, "by the way");
 	pgb_log(&output->log, PGB_LOG_DETAIL, "detail");
-	pgb_log(&output->log, PGB_LOG_INFO, "info");
+	pgb_log(&output->log, PGB_LOG_INFO, "in\tfo");
 	pgb_log(&output->log, PGB_LOG_WARNING, "careful");
 	pgb_output_next(output, "pgobolt %s", "optimize");
 }
@@ -57,7 +57,7 @@ static void test_who_reads_what(void **state)
 	catch_output(&caught, (struct pgb_output){0});
 	say_everything(&caught.output);
 	check_caught(&caught,
-		     "Result\n7 samples\n\nMore\nby the way\ninfo\n\nNext: pgobolt optimize\n",
+		     "Result\n7 samples\n\nMore\nby the way\nin?fo\n\nNext: pgobolt optimize\n",
 		     "pgobolt: warning: careful\n");
 	catch_output(&caught, (struct pgb_output){.quiet = true, .verbose = true});
 	say_everything(&caught.output);
@@ -145,7 +145,7 @@ static void test_findings(void **state)
 {
 	static struct pgb_finding rows[] = {
 		{PGB_FINDING_GOOD, 0, "machine", (char *)"x86-64", NULL},
-		{PGB_FINDING_NOTE, 0, "debug", (char *)"debug info", NULL},
+		{PGB_FINDING_NOTE, 0, "debug", (char *)"debug\033info", NULL},
 		{PGB_FINDING_WARNING, 0, "cold", (char *)"12 fragments",
 		 (char *)"gcc: do this\nor that"},
 		{PGB_FINDING_ERROR, PGB_E_NOT_SUITABLE, "relocations", (char *)"none",
@@ -159,7 +159,7 @@ static void test_findings(void **state)
 	catch_output(&caught, (struct pgb_output){.unicode = true});
 	pgb_output_findings(&caught.output, &findings);
 	check_caught(&caught,
-		     "✓ x86-64\n· debug info\n"
+		     "✓ x86-64\n· debug?info\n"
 		     "! 12 fragments\n  gcc: do this\n  or that\n"
 		     "✗ none\n  link with -Wl,-q\n",
 		     "");

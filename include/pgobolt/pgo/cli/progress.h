@@ -22,6 +22,8 @@ struct pgb_progress {
 	struct pgb_output *output;
 };
 
+/* The output keeps a pointer to `progress` until pgb_progress_done(): call that on every way out.
+ */
 void pgb_progress_init(struct pgb_progress *progress, struct pgb_output *output);
 /* Cheap when it is too early or nobody watches: call it as often as you like. */
 __attribute__((format(printf, 2, 3))) void pgb_progress_update(struct pgb_progress *progress,
