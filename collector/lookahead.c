@@ -84,10 +84,8 @@ struct pgb_lookahead *pgb_lookahead_new(enum pgb_insn_set set)
 {
 	struct pgb_lookahead *look;
 
-	if (set != PGB_INSN_X86_64)
-		return NULL;
 	look = pgb_calloc(1, sizeof(*look));
-	look->ops = &look_ops_x86_64;
+	look->ops = set == PGB_INSN_AARCH64 ? &look_ops_aarch64 : &look_ops_x86_64;
 	look->machine = look->ops->machine_new();
 	look->memory.pages = pgb_calloc(LOOK_PAGES_MAX, LOOK_PAGE);
 	return look;
@@ -202,7 +200,7 @@ static const void *decode_at(struct pgb_lookahead *look, struct look_code_page *
 	uint8_t across[32];
 	void *op;
 
-	if (left < 16) {
+	if (left < look->ops->length_most) {
 		struct look_code_page *next = code_page(look, address + left);
 
 		memcpy(across, bytes, left);

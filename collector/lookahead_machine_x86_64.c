@@ -60,6 +60,7 @@ static void end(struct look_machine *machine, struct pgb_lookahead_registers *re
 
 const struct look_ops look_ops_x86_64 = {
 	.op_size = sizeof(struct look_x86_op),
+	.length_most = 16,
 	.machine_new = machine_new,
 	.machine_free = machine_free,
 	.decode = look_x86_decode,

@@ -66,6 +66,7 @@ struct look_machine;
 /* An instruction set: how an operation is decoded and executed. */
 struct look_ops {
 	size_t op_size;
+	size_t length_most; /* of an instruction, in bytes; at most 16 */
 	struct look_machine *(*machine_new)(void);
 	void (*machine_free)(struct look_machine *machine);
 	/* Decode at `address`; the operation says itself when it cannot be executed. */
@@ -80,7 +81,10 @@ struct look_ops {
 	void (*run)(struct pgb_lookahead *look, struct look_machine *machine);
 };
 
-extern const struct look_ops look_ops_x86_64;
+extern const struct look_ops look_ops_x86_64, look_ops_aarch64;
+
+/* Tests: the vector registers as the last run on AArch64 left them; false: it needed none. */
+bool look_arm_vectors(const struct pgb_lookahead *look, void *bytes);
 
 struct pgb_lookahead {
 	const struct look_ops *ops;

@@ -8,8 +8,9 @@
  * instruction it cannot do, or memory it cannot read, and says which. What other threads
  * write meanwhile is not seen.
  *
- * Instructions that only compute (SSE, AVX, multiplication, bit counting ..) run natively, one at
- * a time, on the copied registers; so a host of the same architecture is needed for full depth.
+ * x86-64: instructions that only compute (SSE, AVX, multiplication, bit counting ..) run natively,
+ * one at a time, on the copied registers; so a host of the same architecture is needed for full
+ * depth. AArch64 is interpreted, on any host.
  */
 #ifndef PGOBOLT_COLLECTOR_LOOKAHEAD_H
 #define PGOBOLT_COLLECTOR_LOOKAHEAD_H
@@ -31,6 +32,7 @@ struct pgb_lookahead_registers {
 	uint64_t pc;
 	uint64_t flags;
 	uint64_t fs_base, gs_base;
+	uint64_t dczid; /* AArch64: DCZID_EL0; 0 where it is not known: a run ends that needs it */
 };
 
 /* How to look at the stopped thread. Called only inside pgb_lookahead_run(). */
@@ -75,7 +77,6 @@ struct pgb_lookahead;
 /* Decoded instructions of one address space, kept from run to run. */
 struct pgb_lookahead_code;
 
-/* NULL: no such instruction set. */
 struct pgb_lookahead *pgb_lookahead_new(enum pgb_insn_set set);
 void pgb_lookahead_free(struct pgb_lookahead *look);
 
