@@ -87,6 +87,8 @@ static int check_target(struct pgb_instrument_target *target, struct pgb_error *
 	int code = pgb_elf_image_open(&target->image, target->original, error);
 
 	if (code == 0)
+		code = pgb_binary_read(&target->binary, target->original, target->original, error);
+	if (code == 0)
 		code = pgb_verify_before(target->image, NULL, &findings, error);
 	if (code == 0 && pgb_findings_error(&findings, &why) != 0) {
 		code = pgb_fail(error, why.code, "%s: %s", target->original, why.message);
@@ -245,6 +247,7 @@ void pgb_instrument_free(struct pgb_instrument *instrument)
 		struct pgb_instrument_target *target = &instrument->targets.items[i];
 
 		pgb_elf_image_close(target->image);
+		pgb_binary_release(&target->binary);
 		pgb_profile_free(target->profile);
 		free(target->original);
 		free(target->copy);
@@ -266,7 +269,7 @@ size_t pgb_instrument_count(const struct pgb_instrument *instrument)
 const struct pgb_binary *pgb_instrument_binary(const struct pgb_instrument *instrument,
 					       size_t index)
 {
-	return pgb_elf_image_binary(instrument->targets.items[index].image);
+	return &instrument->targets.items[index].binary;
 }
 
 bool pgb_instrument_is_executable(const struct pgb_instrument *instrument, size_t index)

@@ -14,6 +14,7 @@ struct pgb_instrument_target {
 	char *copy;
 	char *prefix; /* absolute: each process writes PREFIX.PID.fdata, or all write PREFIX */
 	struct pgb_elf_image *image;
+	struct pgb_binary binary; /* the original, with its identity */
 	bool executable;
 	struct pgb_profile *profile; /* of what was merged so far */
 	uint64_t files, files_empty, files_bad;

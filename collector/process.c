@@ -302,7 +302,9 @@ static int explain_failure(const struct pgb_launch *launch, const struct failure
 		return pgb_fail(error, pgb_code_from_errno(failure->number),
 				"cannot enter folder %s: %s", launch->directory, reason);
 	case STAGE_NAMESPACE:
-		pgb_fail(error, PGB_E_UNSUPPORTED, "no private mount namespace here: %s", reason);
+		/* ENOSPC is what too many user namespaces, or none allowed, are called. */
+		pgb_fail(error, PGB_E_UNSUPPORTED, "no private mount namespace here: %s",
+			 failure->number == ENOSPC ? "user namespaces are not allowed" : reason);
 		pgb_remedy(error, "run as root, or allow user namespaces: "
 				  "sysctl user.max_user_namespaces=10000");
 		return PGB_E_UNSUPPORTED;

@@ -271,7 +271,7 @@ static void report_progress(struct pgb_session *session, uint64_t now)
 	session->progress_ns = now;
 	session->stats.feed = session->feed->stats;
 	session->stats.duration_ns = now - session->start_ns;
-	session->config.progress(session->config.progress_context, session);
+	session->config.progress(session->config.context, session);
 }
 
 static int sleep_ms(uint64_t passed_ns, uint64_t limit_ns)
@@ -363,6 +363,8 @@ int pgb_session_run(struct pgb_session *session, struct pgb_error *error)
 	if (code == 0)
 		code = open_feed(session, error);
 	sigaction(SIGCHLD, &action, &former);
+	if (code == 0 && session->config.opened)
+		session->config.opened(session->config.context, session);
 	if (code == 0)
 		code = begin(session, error);
 	if (code == 0) {

@@ -216,14 +216,29 @@ static int write_session(const struct attempt *attempt, struct pgb_session *sess
 	struct pgb_recording *recording = attempt->recording;
 	int code;
 
-	set_text(&recording->event, pgb_session_event_name(session));
-	recording->rate = pgb_session_rate(session);
 	code = pgb_recording_write_session(attempt->writer, recording, session, error);
 	if (code == 0)
 		code = pgb_recording_writer_commit(attempt->writer, recording, error);
 	if (code == 0)
 		warn_unseen(attempt);
 	return code;
+}
+
+static void on_opened(void *context, const struct pgb_session *session)
+{
+	const struct attempt *attempt = context;
+
+	set_text(&attempt->recording->event, pgb_session_event_name(session));
+	attempt->recording->rate = pgb_session_rate(session);
+	tell(attempt);
+}
+
+static void on_progress(void *context, const struct pgb_session *session)
+{
+	const struct attempt *attempt = context;
+
+	if (attempt->config->progress)
+		attempt->config->progress(attempt->config->context, session);
 }
 
 static int record_samples(const struct attempt *attempt, const struct pgb_source *source,
@@ -242,8 +257,9 @@ static int record_samples(const struct attempt *attempt, const struct pgb_source
 		.system_wide = config->system_wide,
 		.duration_ns = config->duration_ns,
 		.signals = config->signals,
-		.progress = config->progress,
-		.progress_context = config->context,
+		.opened = on_opened,
+		.progress = on_progress,
+		.context = (void *)(uintptr_t)attempt,
 	};
 	struct pgb_error why = {0};
 	struct pgb_session *session;
@@ -252,7 +268,6 @@ static int record_samples(const struct attempt *attempt, const struct pgb_source
 
 	if (code != 0)
 		return code;
-	tell(attempt);
 	stats = pgb_session_stats(session);
 	code = pgb_session_run(session, &why);
 	attempt->recording->stats = *stats;
@@ -317,11 +332,12 @@ static int record_counts(const struct attempt *attempt, struct pgb_error *error)
 		attempt->recording->stats.starting = !command_exists(config);
 		return code;
 	}
+	set_text(&attempt->recording->event, "");
+	attempt->recording->rate = (struct pgb_rate){0};
 	tell(attempt);
 	code = check_interrupted(config, error);
 	if (code == 0)
 		code = pgb_instrument_run(instrument, &attempt->recording->stats, error);
-	set_text(&attempt->recording->event, "");
 	attempt->recording->branches = true;
 	if (code == 0)
 		code = write_counts(attempt, instrument, error);
@@ -380,31 +396,30 @@ static bool may_try_another(const struct pgb_recording *recording, int code)
 static int try_sources(struct attempt *attempt, struct pgb_error *error)
 {
 	struct pgb_text reasons = {0};
+	struct pgb_error why = {0};
 	int code = PGB_E_UNSUPPORTED;
 
-	for (const struct pgb_recorder_source *source = pgb_recorder_sources;
-	     source->name && code != 0; source++) {
-		struct pgb_error why = {0};
-
+	for (const struct pgb_recorder_source *source = pgb_recorder_sources; source->name;
+	     source++) {
 		if (!fits(attempt->config, source->name))
 			continue;
+		pgb_error_clear(&why);
 		attempt->name = source->name;
 		code = check_use(attempt, &why);
 		if (code == 0)
 			code = try_source(attempt, pgb_text_string(&reasons), &why);
-		if (code == 0 || !may_try_another(attempt->recording, code)) {
-			if (error != NULL)
-				*error = why;
-			pgb_text_release(&reasons);
-			return code;
-		}
+		if (code == 0 || !may_try_another(attempt->recording, code))
+			break;
 		pgb_text_addf(&reasons, "%s%s: %s", reasons.length ? "; " : "", source->name,
 			      why.message);
 	}
-	if (code != 0) {
-		pgb_fail(error, PGB_E_UNSUPPORTED, "no way to record here: %s",
-			 pgb_text_string(&reasons));
-		pgb_remedy(error, "see what is missing: pgobolt doctor");
+	if (code != 0 && may_try_another(attempt->recording, code)) {
+		/* The last one is what is left for most; what it lacks is mended most easily. */
+		pgb_fail(error, code, "no way to record here: %s", pgb_text_string(&reasons));
+		pgb_remedy(error, "%s%ssee what is missing: pgobolt doctor", why.remedy,
+			   why.remedy[0] ? "\n" : "");
+	} else if (code != 0 && error != NULL) {
+		*error = why;
 	}
 	pgb_text_release(&reasons);
 	return code;

@@ -16,6 +16,11 @@
 /* NAME-ID.fdata has to fit into 255 bytes, with an ID of up to 128. */
 #define NAME_BYTES_MAX 96
 
+/* So few may miss all but the loader. */
+#define SAMPLES_FEW 100
+#define MORE_SAMPLES                                                                               \
+	"the program ran too shortly or slept: give it more work, or sample more often with -F"
+
 /* One binary on its way to disk. */
 struct item {
 	struct pgb_recording_writer *writer;
@@ -73,22 +78,32 @@ static struct pgb_recorded_binary *new_entry(struct pgb_recording *recording,
 
 /* ---- profiles */
 
+/* Is this file still the one that ran? */
+static bool is_same_file(const struct item *item, const char *path)
+{
+	struct pgb_binary binary;
+	bool same = false;
+
+	if (pgb_binary_read(&binary, path, path, NULL) == 0 && binary.kind == PGB_BINARY_ELF) {
+		char *id = pgb_binary_id(&binary);
+
+		same = strcmp(id, item->recorded->id) == 0;
+		free(id);
+	}
+	pgb_binary_release(&binary);
+	return same;
+}
+
 static int open_path(const struct item *item, const char *path, struct pgb_elf_image **image,
 		     struct pgb_error *error)
 {
 	int code = pgb_elf_image_open(image, path, error);
-	char *id;
 
-	if (code != 0)
+	if (code != 0 || is_same_file(item, path))
 		return code;
-	id = pgb_binary_id(pgb_elf_image_binary(*image));
-	if (strcmp(id, item->recorded->id) != 0) {
-		code = pgb_fail(error, PGB_E_MISMATCH, "it was replaced while it was recorded");
-		pgb_elf_image_close(*image);
-		*image = NULL;
-	}
-	free(id);
-	return code;
+	pgb_elf_image_close(*image);
+	*image = NULL;
+	return pgb_fail(error, PGB_E_MISMATCH, "it was replaced while it was recorded");
 }
 
 /* By its own name where that still is the file that ran: messages show it. */
@@ -114,6 +129,9 @@ static int edges_to_profile(const struct item *item, struct pgb_elf_image *image
 	char *event;
 	int code;
 
+	/* llvm-bolt refuses it; and the libraries of a distribution are many and large. */
+	if (!pgb_elf_image_has_symbols(image))
+		return pgb_fail(error, PGB_E_NOT_SUITABLE, "it is stripped (no .symtab)");
 	if (item->recording->branches && !pgb_recording_converts_branches())
 		return pgb_fail(error, PGB_E_UNSUPPORTED,
 				"this version keeps branches as edges and does not convert them");
@@ -347,8 +365,7 @@ static int explain_empty(const struct pgb_session_stats *stats, struct pgb_error
 	if (stats->source.samples == 0) {
 		pgb_fail(error, PGB_E_EMPTY, "no samples in %" PRIu64 " ms",
 			 stats->duration_ns / 1000000);
-		pgb_remedy(error, "the program ran too shortly or slept: give it more work, or "
-				  "sample more often with -F");
+		pgb_remedy(error, MORE_SAMPLES);
 		return PGB_E_EMPTY;
 	}
 	pgb_fail(error, PGB_E_EMPTY,
@@ -356,6 +373,36 @@ static int explain_empty(const struct pgb_session_stats *stats, struct pgb_error
 		 " outside all files (JIT code, vDSO), %" PRIu64 " in the kernel",
 		 stats->source.samples, outside, stats->source.kernel);
 	pgb_remedy(error, "BOLT optimizes compiled files only");
+	return PGB_E_EMPTY;
+}
+
+/* Edges without a single profile are of use only where a later version may convert them. */
+static int check_profiles(const struct pgb_recording *recording, struct pgb_error *error)
+{
+	const struct pgb_recorded_binary *heaviest = NULL;
+
+	if (recording->branches)
+		return 0;
+	for (size_t i = 0; i < recording->binaries.count; i++) {
+		const struct pgb_recorded_binary *binary = &recording->binaries.items[i];
+
+		if (binary->fdata_file != NULL)
+			return 0;
+		if (heaviest == NULL || binary->count > heaviest->count)
+			heaviest = binary;
+	}
+	if (recording->stats.source.samples < SAMPLES_FEW) {
+		pgb_fail(error, PGB_E_EMPTY,
+			 "only %" PRIu64 " samples, and none in a file that can have a profile",
+			 recording->stats.source.samples);
+		pgb_remedy(error, MORE_SAMPLES);
+		return PGB_E_EMPTY;
+	}
+	pgb_fail(error, PGB_E_EMPTY,
+		 "no file that ran can have a profile; most samples fell into %s: %s",
+		 heaviest->path, heaviest->reason);
+	pgb_remedy(error, "record a program that was built with -Wl,-q and not stripped; "
+			  "pgobolt doctor FILE says what a file lacks");
 	return PGB_E_EMPTY;
 }
 
@@ -386,8 +433,8 @@ int pgb_recording_write_session(struct pgb_recording_writer *writer,
 		code = write_binary(&item, error);
 	}
 	if (code == 0 && recording->binaries.count == 0)
-		code = explain_empty(&recording->stats, error);
-	return code;
+		return explain_empty(&recording->stats, error);
+	return code ? code : check_profiles(recording, error);
 }
 
 int pgb_recording_write_profile(struct pgb_recording_writer *writer,

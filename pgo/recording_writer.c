@@ -65,7 +65,7 @@ static int check_replaceable(const char *path, struct pgb_error *error)
 	bool has_lock;
 
 	if (lstat(path, &status) != 0) {
-		if (errno == ENOENT)
+		if (errno == ENOENT || errno == ENOTDIR)
 			return 0;
 		return fail_errno(error, errno, "look at", path);
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -152,6 +153,12 @@ static void show_choice(void *context, const struct pgb_recording *recording)
 	const struct pgb_recorder_source *source = source_of(recording->source);
 
 	pgb_output_note(watch->output, "Source: %s, %s", source->name, source->summary);
+	if (recording->rate.period_events)
+		pgb_output_note(watch->output, "  event: %s, every %" PRIu64, recording->event,
+				recording->rate.period_events);
+	else if (recording->rate.frequency_hz)
+		pgb_output_note(watch->output, "  event: %s, %" PRIu64 " times a second",
+				recording->event, recording->rate.frequency_hz);
 	if (watch->config.source != NULL)
 		return;
 	if (recording->reason[0] != '\0')

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pgobolt/base/text.h"
+#include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/cli/table.h"
 
 enum {
@@ -153,17 +154,39 @@ static void print_program(struct pgb_output *output, const struct pgb_session_st
 		pgb_output_warning(output, "the program ended with status %d", stats->exit_status);
 }
 
+/* What there is most to win with. */
+static const struct pgb_recorded_binary *heaviest_profile(const struct pgb_recording *recording)
+{
+	const struct pgb_recorded_binary *heaviest = NULL;
+
+	for (size_t i = 0; i < recording->binaries.count; i++) {
+		const struct pgb_recorded_binary *binary = &recording->binaries.items[i];
+
+		if (binary->fdata_file && (!heaviest || binary->count > heaviest->count))
+			heaviest = binary;
+	}
+	return heaviest;
+}
+
 static void print_next(struct pgb_output *output, const struct pgb_recording *recording)
 {
-	const struct pgb_recorded_binary *main_binary = pgb_recording_main(recording);
-	bool usual = strcmp(recording->directory, PGB_RECORDING_DEFAULT) == 0;
+	const struct pgb_recorded_binary *binary = heaviest_profile(recording);
+	const char *argv[6] = {"pgobolt", "optimize"};
+	size_t count = 2;
+	char *line;
 
-	if (main_binary == NULL || main_binary->fdata_file == NULL) {
-		pgb_output_next(output, "pgobolt dump %s", recording->directory);
-		return;
+	if (binary == NULL) {
+		argv[1] = "dump";
+		argv[count++] = recording->directory;
+	} else if (strcmp(recording->directory, PGB_RECORDING_DEFAULT) != 0) {
+		argv[count++] = "--profile";
+		argv[count++] = recording->directory;
 	}
-	pgb_output_next(output, "pgobolt optimize%s%s", usual ? "" : " --profile ",
-			usual ? "" : recording->directory);
+	if (binary != NULL && binary != pgb_recording_main(recording))
+		argv[count++] = binary->path;
+	line = pgb_process_command_line(argv);
+	pgb_output_next(output, "%s", line);
+	free(line);
 }
 
 static void print_json(struct pgb_output *output, const struct pgb_recording *recording)

@@ -80,7 +80,7 @@ has_key exit_status 7
 run 139 record -s ip -- ./busy segv
 stderr_has "signal 11"
 has_key exit_signal 11
-run 0 record -q -s ip -- sh -c 'echo "  through  "'
+run 0 record -q -s ip -- sh -c 'echo "  through  "; ./busy'
 [ "$(cat "$scratch/stdout")" = "  through  " ] || fail "$last: stdout is not the program's"
 
 ### what cannot run

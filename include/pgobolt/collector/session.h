@@ -63,9 +63,10 @@ struct pgb_session_config {
 	uint64_t duration_ns;
 	const struct pgb_session_signals *signals; /* NULL: none are caught */
 	const struct pgb_binary_opener *opener;	   /* of pgb_addrspace_new(); NULL: files here */
-	/* Called now and then with the figures so far; NULL: none. */
+	/* Called once all is open, before anything starts; and now and then. NULL: not. */
+	void (*opened)(void *context, const struct pgb_session *session);
 	void (*progress)(void *context, const struct pgb_session *session);
-	void *progress_context;
+	void *context; /* of both */
 };
 
 /*
