@@ -47,6 +47,11 @@ struct feed_perfdata {
 	bool unfinished;
 	bool finished;
 	bool build_ids_sorted;
+	/*
+	 * Losses as the kernel told them in the rings, and as perf counted them when it closed the
+	 * file (PERF_FORMAT_LOST): the same ones twice, or fewer in the rings.
+	 */
+	uint64_t lost_in_rings, lost_in_total;
 	bool holds; /* `held`: the chunk of the record that was yielded last */
 	uint32_t held;
 };
@@ -276,6 +281,33 @@ static int read_record(struct feed_perfdata *feed, struct pgb_error *error)
 	return 1;
 }
 
+static uint64_t lost_either_way(const struct feed_perfdata *feed)
+{
+	return feed->lost_in_rings > feed->lost_in_total ? feed->lost_in_rings
+							 : feed->lost_in_total;
+}
+
+static void account(struct feed_perfdata *feed, const struct pgb_record *record)
+{
+	struct pgb_feed_stats *stats = &feed->base.stats;
+	uint64_t *lost = NULL;
+
+	if (record->type == PERF_RECORD_SAMPLE)
+		feed->info.events.items[record->event].samples++;
+	else if (record->type == PERF_RECORD_LOST)
+		lost = &feed->lost_in_rings;
+	else if (record->type == PERF_RECORD_LOST_SAMPLES && record->has_time &&
+		 record->time_ns == 0) /* the kernel's own have a time */
+		lost = &feed->lost_in_total;
+	stats->disordered = feed->order.late;
+	pgb_feed_account(&feed->base, record);
+	if (lost == NULL)
+		return;
+	stats->lost_records -= record->lost + lost_either_way(feed);
+	*lost += record->lost;
+	stats->lost_records += lost_either_way(feed);
+}
+
 static void let_go(struct feed_perfdata *feed)
 {
 	if (feed->holds)
@@ -313,10 +345,7 @@ static int next(struct pgb_feed *base, struct pgb_record *record, struct pgb_err
 			continue;
 		}
 		record->event = entry->event;
-		if (record->type == PERF_RECORD_SAMPLE)
-			feed->info.events.items[entry->event].samples++;
-		base->stats.disordered = feed->order.late;
-		pgb_feed_account(base, record);
+		account(feed, record);
 		return 1;
 	}
 }

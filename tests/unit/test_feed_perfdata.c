@@ -576,6 +576,39 @@ static void other_record_types(void **state)
 	perf_bytes_release(&bytes);
 }
 
+/* The kernel's reports in the rings, and perf's totals at the end, are not added up. */
+static void losses_are_counted_once(void **state)
+{
+	static const struct {
+		uint64_t in_ring, by_kernel, in_total, expected;
+	} rows[] = {
+		{17, 0, 17, 17}, {17, 0, 40, 40}, {17, 0, 0, 17}, {0, 5, 0, 5}, {17, 5, 20, 25},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct perf_file_event event = lbr_file_event();
+		struct perf_file file = {.events = &event, .event_count = 1};
+		struct perf_identity who = lbr_file_at(4), perf = lbr_file_at(0);
+		struct perf_bytes bytes = {0};
+		struct pgb_feed *feed;
+		int fd;
+
+		perf_file_begin(&bytes, &file);
+		perf_encode_lost(&bytes, &event.attr, &who, rows[i].in_ring);
+		perf_encode_lost_samples(&bytes, &event.attr, &who, rows[i].by_kernel);
+		perf_file_round(&bytes);
+		perf_encode_lost_samples(&bytes, &event.attr, &perf, rows[i].in_total);
+		perf_file_end(&bytes, &file);
+		feed = lbr_file_feed_of(&fd, &bytes);
+		assert_int_equal(lbr_file_samples(feed), 0);
+		assert_int_equal(feed->stats.lost_records, rows[i].expected);
+		pgb_feed_free(feed);
+		close(fd);
+		perf_bytes_release(&bytes);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -593,6 +626,7 @@ int main(void)
 		cmocka_unit_test(disorder_without_rounds),
 		cmocka_unit_test(simpleperf),
 		cmocka_unit_test(other_record_types),
+		cmocka_unit_test(losses_are_counted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
