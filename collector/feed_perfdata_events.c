@@ -243,6 +243,7 @@ int pgb_perfdata_events_prepare(struct pgb_perfdata_events *events, const char *
 		return pgb_fail(error, PGB_E_CORRUPT,
 				"%s has %zu events whose records cannot be told apart", path,
 				info->events.count);
+	events->prepared = true;
 	return PGB_OK;
 }
 

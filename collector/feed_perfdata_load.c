@@ -9,34 +9,42 @@
 
 #include "pgobolt/base/alloc.h"
 #include "pgobolt/base/limits.h"
+#include "pgobolt/base/text.h"
 #include "pgobolt/collector/feed_perfdata_features.h"
 
-int pgb_perfdata_load_open(const char *path, const char *name, int *fd, bool *seekable,
-			   uint64_t *size_bytes, struct pgb_error *error)
+int pgb_perfdata_load_open(struct pgb_perfdata_opened *opened, const char *path,
+			   struct pgb_error *error)
 {
+	bool standard_input = strcmp(path, "-") == 0;
 	struct stat status;
+	bool good;
 
-	if (path)
-		*fd = open(path, O_RDONLY | O_CLOEXEC);
+	*opened = (struct pgb_perfdata_opened){0};
+	if (!standard_input && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		opened->path = pgb_format("%s/data", path);
 	else
-		*fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-	if (*fd < 0 || fstat(*fd, &status) < 0) {
+		opened->path = pgb_dup(standard_input ? "standard input" : path);
+	if (standard_input)
+		opened->fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	else
+		opened->fd = open(opened->path, O_RDONLY | O_CLOEXEC);
+	good = opened->fd >= 0 && fstat(opened->fd, &status) == 0;
+	if (good && S_ISDIR(status.st_mode)) {
+		good = false;
+		errno = EISDIR;
+	}
+	if (!good) {
 		int number = errno;
 
-		if (*fd >= 0)
-			close(*fd);
-		return pgb_fail(error, pgb_code_from_errno(number), "opening %s failed: %s", name,
-				strerror(number));
+		if (opened->fd >= 0)
+			close(opened->fd);
+		pgb_fail(error, pgb_code_from_errno(number), "opening %s failed: %s", opened->path,
+			 strerror(number));
+		free(opened->path);
+		return pgb_code_from_errno(number);
 	}
-	if (S_ISDIR(status.st_mode)) {
-		close(*fd);
-		pgb_fail(error, PGB_E_UNSUPPORTED,
-			 "%s is a directory, as perf record --threads writes it", name);
-		pgb_remedy(error, "record again without --threads");
-		return PGB_E_UNSUPPORTED;
-	}
-	*seekable = S_ISREG(status.st_mode);
-	*size_bytes = *seekable ? (uint64_t)status.st_size : UINT64_MAX;
+	opened->seekable = S_ISREG(status.st_mode);
+	opened->size_bytes = opened->seekable ? (uint64_t)status.st_size : UINT64_MAX;
 	return PGB_OK;
 }
 

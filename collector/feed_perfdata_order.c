@@ -112,6 +112,11 @@ void pgb_perfdata_order_round(struct pgb_perfdata_order *order)
 	order->rounds = true;
 }
 
+void pgb_perfdata_order_until(struct pgb_perfdata_order *order, uint64_t limit_ns)
+{
+	flush(order, limit_ns);
+}
+
 void pgb_perfdata_order_halve(struct pgb_perfdata_order *order)
 {
 	if (order->pending.count == 0)

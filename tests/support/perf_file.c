@@ -19,6 +19,7 @@ enum feature {
 	CPUID = 9,
 	CMDLINE = 11,
 	EVENT_DESC = 12,
+	DIR_FORMAT = 24,
 	META_INFO = 129,
 	INIT_MAP = 134,
 	FEATURE_END = 256,
@@ -154,6 +155,8 @@ static bool has_feature(const struct perf_file *file, int feature)
 		return file->command_line != NULL;
 	case EVENT_DESC:
 		return file->event_count > 0 && file->events[0].name != NULL;
+	case DIR_FORMAT:
+		return file->directory;
 	case META_INFO:
 		return file->meta_info_bytes > 0;
 	case INIT_MAP:
@@ -179,6 +182,9 @@ static void put_feature(struct perf_bytes *out, const struct perf_file *file, in
 		return;
 	case EVENT_DESC:
 		put_event_desc(out, file);
+		return;
+	case DIR_FORMAT:
+		perf_put_u64(out, 1); /* version */
 		return;
 	case META_INFO:
 		perf_put(out, file->meta_info, file->meta_info_bytes);

@@ -44,6 +44,7 @@ struct perf_file {
 	size_t meta_info_bytes, init_map_bytes;
 	bool pipe_mode;
 	bool unfinished; /* as a killed perf record leaves it */
+	bool directory;	 /* perf record --threads: the records are in files beside it */
 };
 
 /* Header and attrs; in pipe mode also the feature records. */

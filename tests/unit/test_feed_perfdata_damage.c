@@ -427,8 +427,8 @@ static void what_cannot_be_opened(void **state)
 		int code;
 	} rows[] = {
 		{"/nowhere/perf.data", PGB_E_NOT_FOUND},
-		{"/proc/self", PGB_E_UNSUPPORTED}, /* a directory */
-		{"/proc/self/mem", PGB_E_IO},	   /* opens, and cannot be read at 0 */
+		{"/proc/self", PGB_E_NOT_FOUND}, /* a directory without a recording */
+		{"/proc/self/mem", PGB_E_IO},	 /* opens, and cannot be read at 0 */
 	};
 
 	(void)state;

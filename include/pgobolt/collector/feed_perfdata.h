@@ -4,8 +4,8 @@
  *
  * Read: file mode and pipe mode; perf's and simpleperf's; either byte order; attrs of any size
  * (Linux 2.6.32 on); events told apart by IDENTIFIER or ID; COMPRESSED and COMPRESSED2 records
- * (zstd); AUX areas handed out in pieces or skipped; recordings that were cut or never finished.
- * Not read, and said so: perf 2.6.31's version 1, directories of `perf record --threads`.
+ * (zstd); AUX areas handed out in pieces or skipped; recordings that were cut or never finished;
+ * directories of `perf record --threads`. Not read, and said so: version 1, of perf in 2.6.31.
  *
  * Memory: what is read ahead to put records in order, at most PGB_LIMIT_REORDER_BYTES, whatever
  * the file's size.
@@ -13,7 +13,8 @@
  * Order: perf writes one ring after the other and marks rounds (FINISHED_ROUND): nothing behind
  * the next mark is older than what stands before this one. A round with MMAP, COMM, FORK, EXIT
  * or SWITCH in it is sorted by time; samples among themselves keep the file's order. Without
- * marks the file is trusted as long as its times ascend, then sorted within the limit.
+ * marks the file is trusted as long as its times ascend, then sorted within the limit. The files
+ * of a directory are merged by time.
  *
  * Sources: tools/perf/Documentation/perf.data-file-format.txt, tools/perf/util/header.h,
  * tools/lib/perf/include/perf/event.h; simpleperf's record.h and record_file_format.h.
@@ -82,7 +83,7 @@ struct pgb_perfdata_aux {
 };
 
 struct pgb_feed_perfdata_config {
-	const char *path; /* "-": standard input */
+	const char *path; /* a file; a directory of perf record --threads; "-": standard input */
 	/*
 	 * Called with the payload of AUXTRACE_INFO (its type in front) and with pieces of AUX
 	 * areas, in the file's order, ahead of the records of the same time. NULL: skipped.
@@ -98,7 +99,8 @@ bool pgb_feed_perfdata_recognise(const uint8_t *bytes, size_t size_bytes);
 /*
  * Open, read the header and all there is before the first record. Errors: PGB_E_NOT_FOUND,
  * PGB_E_PERMISSION, PGB_E_IO, PGB_E_CORRUPT (no perf.data, impossible header), PGB_E_TRUNCATED
- * (cut inside the header), PGB_E_UNSUPPORTED (version 1, a directory, file mode from a pipe).
+ * (cut inside the header), PGB_E_UNSUPPORTED (version 1, file mode from a pipe), PGB_E_LIMIT,
+ * PGB_E_RESOURCE (open files).
  * next() fails with PGB_E_IO only (in pipe mode also PGB_E_CORRUPT, for an impossible attr in its
  * midst): where a file is cut or damaged it ends, and info->end tells.
  */
@@ -118,6 +120,7 @@ char *pgb_feed_perfdata_notice(const struct pgb_feed *feed);
 bool pgb_feed_perfdata_has_branch_stacks(const struct pgb_feed *feed);
 
 /* The build-id noted for a path; NULL where there is none. In pipe mode: ask at the end. */
-const struct pgb_build_id *pgb_feed_perfdata_build_id(struct pgb_feed *feed, const char *path);
+const struct pgb_build_id *pgb_feed_perfdata_build_id(const struct pgb_feed *feed,
+						      const char *path);
 
 #endif

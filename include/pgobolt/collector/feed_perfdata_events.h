@@ -30,6 +30,7 @@ struct pgb_perfdata_events {
 	struct pgb_perfdata_id *ids; /* open addressing */
 	size_t id_count, id_capacity;
 	size_t ids_seen; /* with those that came twice */
+	bool prepared;	 /* no attr came since */
 	bool told_apart; /* by an id; else all are alike */
 	uint8_t sample_id, trailer_id;
 };

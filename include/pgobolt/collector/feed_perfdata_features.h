@@ -22,6 +22,7 @@ enum pgb_perfdata_feature {
 	PGB_PERFDATA_CMDLINE = 11,
 	PGB_PERFDATA_EVENT_DESC = 12,
 	PGB_PERFDATA_PMU_MAPPINGS = 16,
+	PGB_PERFDATA_DIR_FORMAT = 24, /* the records are in files beside this one */
 	/* simpleperf's own */
 	PGB_PERFDATA_META_INFO = 129,
 	PGB_PERFDATA_INIT_MAP = 134, /* records: mappings that were there at the start */

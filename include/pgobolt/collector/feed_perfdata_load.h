@@ -10,13 +10,17 @@
 #include "pgobolt/collector/feed_perfdata_events.h"
 #include "pgobolt/collector/feed_perfdata_header.h"
 
-/*
- * Open a recording for reading. `path` NULL: standard input; `name` is what messages call it.
- * size_bytes: UINT64_MAX where it cannot be sought in. Errors: PGB_E_NOT_FOUND,
- * PGB_E_PERMISSION, PGB_E_IO, PGB_E_UNSUPPORTED (a directory).
- */
-int pgb_perfdata_load_open(const char *path, const char *name, int *fd, bool *seekable,
-			   uint64_t *size_bytes, struct pgb_error *error);
+/* A recording, opened for reading; both are the caller's. */
+struct pgb_perfdata_opened {
+	int fd;
+	char *path; /* as messages call it; of a directory, the file with the header */
+	bool seekable;
+	uint64_t size_bytes; /* UINT64_MAX where it cannot be sought in */
+};
+
+/* Errors: PGB_E_NOT_FOUND, PGB_E_PERMISSION, PGB_E_IO. */
+int pgb_perfdata_load_open(struct pgb_perfdata_opened *opened, const char *path,
+			   struct pgb_error *error);
 
 /* Errors: PGB_E_IO, PGB_E_CORRUPT, PGB_E_TRUNCATED, PGB_E_LIMIT. */
 int pgb_perfdata_load_attrs(struct pgb_perfdata_events *events, int fd, const char *path,

@@ -15,7 +15,8 @@
 struct pgb_perfdata_entry {
 	uint64_t time_ns; /* 0: none; before all others */
 	const uint8_t *bytes;
-	uint32_t chunk;
+	uint32_t chunk : 20;
+	uint32_t member : 12; /* whose chunk: the stream's index */
 	uint16_t size_bytes;
 	uint16_t event : 15;
 	uint16_t matters : 1; /* others depend on its place in time */
@@ -42,6 +43,8 @@ void pgb_perfdata_order_add(struct pgb_perfdata_order *order,
 			    const struct pgb_perfdata_entry *entry);
 /* FINISHED_ROUND: nothing that comes is older than what the round before this one held. */
 void pgb_perfdata_order_round(struct pgb_perfdata_order *order);
+/* Nothing that comes is older than `limit_ns`. */
+void pgb_perfdata_order_until(struct pgb_perfdata_order *order, uint64_t limit_ns);
 /* Hand out the older half of what is pending, for want of room. */
 void pgb_perfdata_order_halve(struct pgb_perfdata_order *order);
 /* The end: hand out everything. */
