@@ -62,5 +62,6 @@ const struct pgb_arch pgb_arch_x86_64 = {
 	.relocation_relative = R_X86_64_RELATIVE,
 	.relocation_jump_slot = R_X86_64_JUMP_SLOT,
 	.relocation_irelative = R_X86_64_IRELATIVE,
+	.pc_relative_is_opaque = true,
 	.can_cdsplit = true,
 };

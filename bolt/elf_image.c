@@ -163,6 +163,14 @@ void pgb_elf_image_close(struct pgb_elf_image *image)
 	pgb_elf_names_release(&image->by_name);
 	pgb_array_release(&image->sections);
 	pgb_array_release(&image->loaded);
+	pgb_array_release(&image->frames);
+	pgb_array_release(&image->markers);
+	pgb_array_release(&image->objects);
+	pgb_array_release(&image->references);
+	pgb_array_release(&image->table_entries);
+	pgb_array_release(&image->code_pointers);
+	pgb_array_release(&image->dynamic_places);
+	pgb_array_release(&image->dynamic_targets);
 	if (image->elf)
 		elf_end(image->elf);
 	pgb_binary_release(&image->binary);

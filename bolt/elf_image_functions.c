@@ -117,7 +117,7 @@ static void add_alias(struct pgb_elf_discovery *discovery, uint64_t function, co
 static uint64_t size_with_frame(const struct pgb_elf_discovery *discovery,
 				const struct pgb_elf_symbol *symbol, bool *simple)
 {
-	const struct pgb_elf_frames *frames = &discovery->frames;
+	const struct pgb_elf_frames *frames = &discovery->image->frames;
 	size_t low = 0, high = frames->count;
 
 	while (low < high) {
@@ -209,6 +209,9 @@ static void consider_symbol(struct pgb_elf_discovery *discovery, struct pgb_elf_
 	const struct pgb_elf_section *section = &discovery->image->sections.items[symbol->section];
 	struct symbol_names names;
 
+	if (symbol->marker)
+		pgb_array_push(&discovery->image->markers,
+			       ((struct pgb_elf_marker){symbol->address, symbol->name[1] == 'd'}));
 	if (symbol->marker || symbol->address == 0 || strcmp(symbol->name, "__hot_start") == 0 ||
 	    strcmp(symbol->name, "__hot_end") == 0)
 		return;
@@ -245,8 +248,8 @@ static void add_frame_functions(struct pgb_elf_discovery *discovery)
 	size_t known = discovery->found.count, next = 0;
 	uint64_t end_of_last = 0;
 
-	for (size_t i = 0; i < discovery->frames.count; i++) {
-		const struct pgb_elf_frame *frame = &discovery->frames.items[i];
+	for (size_t i = 0; i < discovery->image->frames.count; i++) {
+		const struct pgb_elf_frame *frame = &discovery->image->frames.items[i];
 		const struct pgb_elf_section *section;
 		char number[32];
 
@@ -306,10 +309,12 @@ static void set_bounds(struct pgb_elf_discovery *discovery, size_t index, size_t
 	if (next < end)
 		end = next;
 	function->max_size_bytes = end - function->address;
-	if (function->max_size_bytes < function->size_bytes)
+	if (function->max_size_bytes < function->size_bytes) {
 		function->max_size_bytes = function->size_bytes;
-	else if (function->size_bytes == 0 && found->simple)
+		found->simple = false;
+	} else if (function->size_bytes == 0 && found->simple) {
 		function->size_bytes = function->max_size_bytes;
+	}
 }
 
 static void set_all_bounds(struct pgb_elf_discovery *discovery)
@@ -359,6 +364,8 @@ static void store_functions(struct pgb_elf_discovery *discovery)
 	for (size_t i = 0; i < discovery->found.count; i++) {
 		struct pgb_elf_function function = discovery->found.items[i].function;
 
+		function.is_simple = discovery->found.items[i].simple;
+
 		function.alias_first = (uint32_t)image->aliases.count;
 		function.entry_first = (uint32_t)image->entries.count;
 		for (; alias < discovery->aliases.count &&
@@ -381,6 +388,26 @@ static void store_functions(struct pgb_elf_discovery *discovery)
 	}
 }
 
+/*
+ * Code that no symbol names behind a function: without relocations it is left alone, with them
+ * llvm-bolt leaves the whole function alone.
+ */
+static void check_padding(struct pgb_elf_discovery *discovery)
+{
+	bool relocations = pgb_elf_image_has_code_relocations(discovery->image);
+
+	for (size_t i = 0; i < discovery->found.count; i++) {
+		struct pgb_elf_found *found = &discovery->found.items[i];
+
+		if (pgb_elf_image_has_good_padding(discovery->image, &found->function))
+			continue;
+		if (relocations)
+			found->simple = false;
+		else
+			found->function.max_size_bytes = found->function.size_bytes;
+	}
+}
+
 static void discover(struct pgb_elf_discovery *discovery)
 {
 	for (size_t i = 0; i < discovery->symbols.count; i++)
@@ -389,11 +416,7 @@ static void discover(struct pgb_elf_discovery *discovery)
 	sort_found(discovery);
 	add_frame_functions(discovery);
 	set_all_bounds(discovery);
-	if (!pgb_elf_image_has_code_relocations(discovery->image)) {
-		for (size_t i = 0; i < discovery->found.count; i++)
-			pgb_elf_image_check_padding(discovery->image,
-						    &discovery->found.items[i].function);
-	}
+	check_padding(discovery);
 	store_functions(discovery);
 }
 
@@ -406,14 +429,13 @@ int pgb_elf_image_discover(struct pgb_elf_image *image, struct pgb_error *error)
 		return 0;
 	code = pgb_elf_image_read_symbols(image, &discovery.symbols, error);
 	if (code == 0)
-		code = pgb_elf_image_read_frames(image, &discovery.frames, error);
+		code = pgb_elf_image_read_frames(image, &image->frames, error);
 	if (code == 0) {
 		discover(&discovery);
 		pgb_elf_image_index_names(image);
 		image->discovered = true;
 	}
 	pgb_array_release(&discovery.symbols);
-	pgb_array_release(&discovery.frames);
 	pgb_array_release(&discovery.found);
 	pgb_array_release(&discovery.aliases);
 	pgb_array_release(&discovery.entries);

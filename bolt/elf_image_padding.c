@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lies between a function's end and the next one. Where it is no padding, it is code that no
- * symbol names: without relocations llvm-bolt then leaves it alone
- * (BinaryContext::adjustCodePadding), and so do we.
+ * What lies between a function's end and the next one: padding, or code that no symbol names
+ * (BinaryContext::hasValidCodePadding).
  */
 #include "bolt/elf_image_private.h"
 #include "pgobolt/collector/insn.h"
 
 struct gap {
+	const struct pgb_elf_image *image;
+	const struct pgb_elf_function *function;
 	enum pgb_insn_set set;
 	const uint8_t *bytes;
 	uint64_t address, size_bytes, at;
@@ -32,7 +33,7 @@ static bool is_breakpoint(const struct gap *gap)
 /* Does the instruction leap over padding only? */
 static bool is_skip(const struct gap *gap, const struct pgb_insn *insn)
 {
-	return insn->kind == PGB_INSN_JUMP &&
+	return gap->set == PGB_INSN_X86_64 && insn->kind == PGB_INSN_JUMP &&
 	       insn->target >= gap->address + gap->at + insn->length_bytes &&
 	       insn->target <= gap->address + gap->size_bytes;
 }
@@ -66,17 +67,30 @@ static bool skip_zeros(struct gap *gap)
 	return zeros > 0;
 }
 
+/* AArch64: constants behind the code. */
+static bool skip_data(struct gap *gap)
+{
+	uint64_t bytes =
+		pgb_elf_image_data_bytes_at(gap->image, gap->function, gap->address + gap->at);
+
+	if (bytes > gap->size_bytes - gap->at)
+		bytes = gap->size_bytes - gap->at;
+	gap->at += bytes;
+	return bytes > 0;
+}
+
 static bool is_padding(struct gap *gap)
 {
 	if (skip_instructions(gap, BREAKPOINTS) && gap->at == gap->size_bytes)
 		return true;
-	while (skip_instructions(gap, NOPS) || skip_instructions(gap, JUMPS) || skip_zeros(gap))
+	while (skip_data(gap) || skip_instructions(gap, NOPS) || skip_instructions(gap, JUMPS) ||
+	       skip_zeros(gap))
 		;
 	return gap->at == gap->size_bytes;
 }
 
-void pgb_elf_image_check_padding(const struct pgb_elf_image *image,
-				 struct pgb_elf_function *function)
+bool pgb_elf_image_has_good_padding(const struct pgb_elf_image *image,
+				    const struct pgb_elf_function *function)
 {
 	uint64_t end = function->address + function->size_bytes;
 	struct gap gap = {.address = end,
@@ -85,8 +99,9 @@ void pgb_elf_image_check_padding(const struct pgb_elf_image *image,
 
 	if (function->is_plt || gap.size_bytes == 0 ||
 	    !pgb_insn_set_of_machine(image->arch->machine, &gap.set))
-		return;
+		return true;
+	gap.image = image;
+	gap.function = function;
 	gap.bytes = pgb_elf_image_bytes_at(image, end, &left);
-	if (gap.bytes == NULL || left < gap.size_bytes || !is_padding(&gap))
-		function->max_size_bytes = function->size_bytes;
+	return gap.bytes != NULL && left >= gap.size_bytes && is_padding(&gap);
 }

@@ -14,21 +14,10 @@
 #define ENDBR64		  0xfa1e0ff3u
 #define JUMP_MEMORY_BYTES 6 /* ff 25 disp32: jmp *disp32(%rip) */
 
-/* One dynamic relocation of a slot. */
-struct slot {
-	uint64_t address;
-	const char *symbol; /* NULL: none */
-	uint64_t addend;
-	uint32_t type;
-};
-
 struct plt {
 	struct pgb_elf_discovery *discovery;
 	size_t known; /* functions from symbols */
-	struct {
-		struct slot *items;
-		size_t count, capacity;
-	} slots;
+	struct pgb_elf_slots slots;
 };
 
 static const struct {
@@ -52,87 +41,7 @@ bool pgb_elf_image_is_plt_section(const struct pgb_elf_image *image,
 	return false;
 }
 
-/* The relocations of one dynamic relocation section (NULL: none). */
-static void read_slots(struct plt *plt, const struct pgb_elf_section *section)
-{
-	struct pgb_elf_image *image = plt->discovery->image;
-	const struct pgb_elf_section *symbols;
-	Elf_Data *data, *symbol_data = NULL;
-	size_t count;
-
-	if (section == NULL || section->type != SHT_RELA)
-		return;
-	data = elf_getdata(elf_getscn(image->elf, section->index), NULL);
-	count = data && data->d_buf ? data->d_size / sizeof(Elf64_Rela) : 0;
-	symbols = pgb_elf_image_section(image, section->link);
-	if (symbols != NULL && symbols->type == SHT_DYNSYM)
-		symbol_data = elf_getdata(elf_getscn(image->elf, symbols->index), NULL);
-	for (size_t i = 0; i < count && i < INT32_MAX; i++) {
-		struct slot slot;
-		GElf_Rela rela;
-		GElf_Sym sym;
-
-		if (gelf_getrela(data, (int)i, &rela) == NULL)
-			break;
-		slot = (struct slot){.address = rela.r_offset,
-				     .addend = (uint64_t)rela.r_addend,
-				     .type = (uint32_t)GELF_R_TYPE(rela.r_info)};
-		if (GELF_R_SYM(rela.r_info) != 0 && symbol_data != NULL &&
-		    GELF_R_SYM(rela.r_info) < INT32_MAX &&
-		    gelf_getsym(symbol_data, (int)GELF_R_SYM(rela.r_info), &sym) != NULL)
-			slot.symbol = elf_strptr(image->elf, symbols->link, sym.st_name);
-		pgb_array_push(&plt->slots, slot);
-	}
-}
-
-static int compare_slots(const void *a, const void *b)
-{
-	const struct slot *x = a, *y = b;
-
-	return (x->address > y->address) - (x->address < y->address);
-}
-
-/* The value of an entry of the dynamic section; 0 where there is none. */
-static uint64_t dynamic_value(struct pgb_elf_image *image, const struct pgb_elf_section *dynamic,
-			      int64_t tag)
-{
-	Elf_Data *data = elf_getdata(elf_getscn(image->elf, dynamic->index), NULL);
-	size_t count = data && data->d_buf ? data->d_size / sizeof(Elf64_Dyn) : 0;
-	GElf_Dyn entry;
-
-	for (size_t i = 0; i < count && i < INT32_MAX; i++) {
-		if (gelf_getdyn(data, (int)i, &entry) == NULL || entry.d_tag == DT_NULL)
-			break;
-		if (entry.d_tag == tag)
-			return entry.d_un.d_val;
-	}
-	return 0;
-}
-
-/*
- * The sections that the dynamic section names. A static executable has none: there llvm-bolt looks
- * at .rela.dyn alone, and slots that ld.bfd puts into .rela.plt stay without a name.
- */
-static void read_all_slots(struct plt *plt)
-{
-	struct pgb_elf_image *image = plt->discovery->image;
-	const struct pgb_elf_section *dynamic = pgb_elf_image_find_section(image, ".dynamic");
-	uint64_t lazy = dynamic ? dynamic_value(image, dynamic, DT_JMPREL) : 0;
-	uint64_t bound = dynamic ? dynamic_value(image, dynamic, DT_RELA) : 0;
-
-	if (dynamic == NULL) {
-		read_slots(plt, pgb_elf_image_find_section(image, ".rela.dyn"));
-	} else {
-		read_slots(plt, pgb_elf_image_section_at(image, lazy));
-		if (bound != lazy)
-			read_slots(plt, pgb_elf_image_section_at(image, bound));
-	}
-	if (plt->slots.count > 1)
-		qsort(plt->slots.items, plt->slots.count, sizeof(plt->slots.items[0]),
-		      compare_slots);
-}
-
-static const struct slot *find_slot(const struct plt *plt, uint64_t address)
+static const struct pgb_elf_slot *find_slot(const struct plt *plt, uint64_t address)
 {
 	size_t low = 0, high = plt->slots.count;
 
@@ -189,7 +98,7 @@ static const char *first_name(struct pgb_elf_discovery *discovery, const char *n
 }
 
 /* What the slot is filled with, or NULL. */
-static const char *slot_name(struct plt *plt, const struct slot *slot)
+static const char *slot_name(struct plt *plt, const struct pgb_elf_slot *slot)
 {
 	const struct pgb_elf_found *target;
 
@@ -205,7 +114,7 @@ static void add_entry(struct plt *plt, const struct pgb_elf_section *section, ui
 		      uint64_t entry_address)
 {
 	const struct pgb_elf_found *known = find_function(plt, entry_address);
-	const struct slot *slot = find_slot(plt, slot_address);
+	const struct pgb_elf_slot *slot = find_slot(plt, slot_address);
 	const char *symbol = slot ? slot_name(plt, slot) : NULL;
 	struct pgb_text name = {0};
 	const char *owned;
@@ -270,17 +179,39 @@ static void read_x86_section(struct plt *plt, const struct pgb_elf_section *sect
 	}
 }
 
+/* What each register holds, as far as adrp and ldr tell. */
+struct registers {
+	uint64_t page[32], slot[32];
+	uint32_t has_page, has_slot; /* bit per register */
+};
+
+static void track_registers(struct registers *registers, uint32_t word, uint64_t address)
+{
+	uint32_t to = word & 31, from = word >> 5 & 31;
+
+	if ((word & 0x9f000000) == 0x90000000) { /* adrp */
+		uint64_t pages = (uint64_t)(word >> 5 & 0x7ffff) << 2 | (word >> 29 & 3);
+
+		registers->page[to] =
+			(address & ~0xfffull) + (uint64_t)((int64_t)(pages << 43) >> 31);
+		registers->has_page |= 1u << to;
+	} else if ((word & 0xffc00000) == 0xf9400000 && (registers->has_page >> from & 1)) {
+		/* ldr, 64 bits, unsigned offset */
+		registers->slot[to] = registers->page[from] + (word >> 10 & 0xfff) * 8;
+		registers->has_slot |= 1u << to;
+	}
+}
+
 /* adrp xA, PAGE; ldr xT, [xA, #OFF]; ..; br xT. */
 static void read_aarch64_section(struct plt *plt, const struct pgb_elf_section *section,
 				 const uint8_t *bytes)
 {
-	uint64_t page[32] = {0}, slot[32] = {0}; /* what each register holds, in this entry */
+	struct registers registers = {0};
 	uint64_t entry = 0;
 	bool started = false;
 
 	for (uint64_t at = 0; at + 4 <= section->size_bytes; at += 4) {
-		uint32_t word = read_u32(bytes + at);
-		uint32_t to = word & 31, from = word >> 5 & 31;
+		uint32_t word = read_u32(bytes + at), from = word >> 5 & 31;
 		struct pgb_insn insn;
 
 		if (pgb_insn_decode(PGB_INSN_AARCH64, bytes + at, 4, section->address + at,
@@ -289,23 +220,16 @@ static void read_aarch64_section(struct plt *plt, const struct pgb_elf_section *
 		if (!started && insn.nop)
 			continue;
 		if (!started) {
-			memset(page, 0, sizeof(page));
-			memset(slot, 0, sizeof(slot));
+			registers = (struct registers){.has_page = 0};
 			entry = at;
 			started = true;
 		}
-		if ((word & 0x9f000000) == 0x90000000) { /* adrp */
-			uint64_t pages = (uint64_t)(word >> 5 & 0x7ffff) << 2 | (word >> 29 & 3);
-
-			page[to] = ((section->address + at) & ~0xfffull) +
-				   (uint64_t)((int64_t)(pages << 43) >> 31);
-		} else if ((word & 0xffc00000) == 0xf9400000) { /* ldr, 64 bits, unsigned offset */
-			slot[to] = page[from] ? page[from] + (word >> 10 & 0xfff) * 8 : 0;
-		} else if (insn.kind == PGB_INSN_JUMP_INDIRECT) {
-			if (slot[from] != 0)
-				add_entry(plt, section, slot[from], section->address + entry);
-			started = false;
-		}
+		track_registers(&registers, word, section->address + at);
+		if (insn.kind != PGB_INSN_JUMP_INDIRECT)
+			continue;
+		if (registers.has_slot >> from & 1)
+			add_entry(plt, section, registers.slot[from], section->address + entry);
+		started = false;
 	}
 }
 
@@ -338,7 +262,7 @@ void pgb_elf_image_add_plt(struct pgb_elf_discovery *discovery)
 	struct plt plt = {.discovery = discovery, .known = discovery->found.count};
 	struct pgb_elf_image *image = discovery->image;
 
-	read_all_slots(&plt);
+	pgb_elf_image_read_slots(image, &plt.slots);
 	for (size_t i = 0; i < sizeof(plt_sections) / sizeof(plt_sections[0]); i++) {
 		const struct pgb_elf_section *section =
 			pgb_elf_image_find_section(image, plt_sections[i].name);

@@ -11,11 +11,35 @@
 #include "pgobolt/base/array.h"
 #include "pgobolt/bolt/arch.h"
 #include "pgobolt/bolt/elf_image.h"
+#include "pgobolt/bolt/elf_image_code.h"
 #include "pgobolt/collector/file.h"
 
 /* A secondary entry, before it is sorted into its function. */
 struct pgb_elf_entry {
 	uint64_t function, offset;
+};
+
+/* One FDE. */
+struct pgb_elf_frame {
+	uint64_t address, size_bytes;
+	uint64_t lsda; /* its exception table; 0: none */
+	uint32_t order;
+};
+
+struct pgb_elf_frames {
+	struct pgb_elf_frame *items;
+	size_t count, capacity;
+};
+
+/* A mapping symbol: from here on there is data, or code. */
+struct pgb_elf_marker {
+	uint64_t address;
+	bool data;
+};
+
+/* A symbol with a size outside code. */
+struct pgb_elf_object {
+	uint64_t address, size_bytes;
 };
 
 /* A table from names to numbers. */
@@ -51,7 +75,18 @@ struct pgb_elf_image {
 	PGB_ARRAY(const char *) aliases;
 	PGB_ARRAY(uint64_t) entries;
 	struct pgb_elf_names by_name; /* names and aliases -> index of the function */
-	PGB_ARRAY(char *) strings;    /* blocks of the names that were made here */
+	struct pgb_elf_frames frames; /* kept from the discovery */
+	PGB_ARRAY(struct pgb_elf_marker) markers;
+	PGB_ARRAY(struct pgb_elf_object) objects;
+
+	bool code_loaded;
+	PGB_ARRAY(struct pgb_elf_reference) references; /* ascending */
+	PGB_ARRAY(uint64_t) code_pointers;		/* absolute relocations in data */
+	PGB_ARRAY(uint64_t) table_entries;		/* PC-relative relocations in data */
+	PGB_ARRAY(uint64_t) dynamic_targets;		/* and where those point */
+	PGB_ARRAY(uint64_t) dynamic_places;		/* what the loader fills in */
+
+	PGB_ARRAY(char *) strings; /* blocks of the names that were made here */
 	size_t strings_used, strings_size;
 };
 
@@ -85,18 +120,6 @@ struct pgb_elf_symbols {
  */
 int pgb_elf_image_read_symbols(struct pgb_elf_image *image, struct pgb_elf_symbols *symbols,
 			       struct pgb_error *error);
-
-/* One FDE. */
-struct pgb_elf_frame {
-	uint64_t address, size_bytes;
-	uint64_t lsda; /* its exception table; 0: none */
-	uint32_t order;
-};
-
-struct pgb_elf_frames {
-	struct pgb_elf_frame *items;
-	size_t count, capacity;
-};
 
 /* FDEs of .eh_frame, ascending, one per address. PGB_E_CORRUPT. */
 int pgb_elf_image_read_frames(struct pgb_elf_image *image, struct pgb_elf_frames *list,
@@ -132,7 +155,6 @@ struct pgb_elf_registered {
 struct pgb_elf_discovery {
 	struct pgb_elf_image *image;
 	struct pgb_elf_symbols symbols;
-	struct pgb_elf_frames frames;
 	struct pgb_elf_names local_counts; /* NAME or NAME/FILE -> how many so far */
 	struct pgb_elf_names globals;	   /* NAME -> address */
 	PGB_ARRAY(struct pgb_elf_found) found;
@@ -147,9 +169,27 @@ bool pgb_elf_image_is_plt_section(const struct pgb_elf_image *image,
 /* Put the pseudo functions of the procedure linkage tables behind `found`, which is sorted. */
 void pgb_elf_image_add_plt(struct pgb_elf_discovery *discovery);
 
-/* Cut max_size_bytes back to size_bytes where more than padding follows. */
-void pgb_elf_image_check_padding(const struct pgb_elf_image *image,
-				 struct pgb_elf_function *function);
+/* One dynamic relocation. */
+struct pgb_elf_slot {
+	uint64_t address;
+	const char *symbol; /* NULL: none */
+	uint64_t addend;
+	uint32_t type;
+};
+
+struct pgb_elf_slots {
+	struct pgb_elf_slot *items;
+	size_t count, capacity;
+};
+
+/* Those that llvm-bolt looks at, ascending; released by the caller. */
+void pgb_elf_image_read_slots(struct pgb_elf_image *image, struct pgb_elf_slots *slots);
+/* Fill dynamic_places and dynamic_targets, unsorted. */
+void pgb_elf_image_read_dynamic_places(struct pgb_elf_image *image);
+
+/* Is there nothing but padding between size_bytes and max_size_bytes? */
+bool pgb_elf_image_has_good_padding(const struct pgb_elf_image *image,
+				    const struct pgb_elf_function *function);
 
 /* The allocated section with bytes at this address; NULL: none. */
 const struct pgb_elf_section *pgb_elf_image_section_at(const struct pgb_elf_image *image,

@@ -23,7 +23,9 @@ struct pgb_arch {
 	unsigned int relocation_count;
 	uint32_t relocation_none, relocation_relative, relocation_jump_slot, relocation_irelative;
 	bool has_mapping_symbols; /* $x, $d */
-	bool can_cdsplit;	  /* llvm-bolt's -split-strategy=cdsplit works there */
+	/* PC-relative relocations in data are entries of jump tables relative to their start */
+	bool pc_relative_is_opaque;
+	bool can_cdsplit; /* llvm-bolt's -split-strategy=cdsplit works there */
 };
 
 /* Borrowed; NULL for a machine that llvm-bolt does not take or we do not. */

@@ -40,6 +40,7 @@ struct pgb_elf_function {
 	bool is_plt;			   /* pseudo function NAME@PLT */
 	bool is_fragment;		   /* a .cold part of another function */
 	bool from_symbol;		   /* false: only an FDE tells of it */
+	bool is_simple; /* false: its bounds are contradictory, llvm-bolt leaves it alone */
 };
 
 /*
