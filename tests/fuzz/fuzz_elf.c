@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
@@ -44,6 +45,24 @@ static void use_image(struct pgb_elf_image *image)
 	}
 }
 
+static void use_graphs(struct pgb_elf_image *image)
+{
+	struct pgb_cfgs *cfgs;
+
+	if (pgb_cfgs_new(&cfgs, image, NULL) != 0)
+		return;
+	for (size_t i = 0; i < pgb_elf_image_function_count(image); i++) {
+		const struct pgb_cfg *cfg = pgb_cfgs_find(cfgs, pgb_elf_image_function(image, i));
+
+		for (size_t b = 0; cfg != NULL && b < cfg->block_count; b++) {
+			if (cfg->blocks[b].offset > cfg->blocks[b].offset_last ||
+			    (b > 0 && cfg->blocks[b].offset <= cfg->blocks[b - 1].offset_last))
+				abort();
+		}
+	}
+	pgb_cfgs_free(cfgs);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
 	struct pgb_elf_image *image;
@@ -53,8 +72,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 	if (file < 0 || write(file, bytes, size_bytes) != (ssize_t)size_bytes)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-	if (pgb_elf_image_open(&image, path, NULL) == 0)
+	if (pgb_elf_image_open(&image, path, NULL) == 0) {
 		use_image(image);
+		use_graphs(image);
+	}
 	pgb_elf_image_close(image);
 	close(file);
 	return 0;
