@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "pgobolt/base/error.h"
+#include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image.h"
 #include "pgobolt/collector/edges.h"
 
@@ -90,18 +91,58 @@ bool pgb_profile_is_empty(const struct pgb_profile *profile);
 size_t pgb_profile_function_count(struct pgb_profile *profile);
 uint64_t pgb_profile_total(const struct pgb_profile *profile);
 
-/* Where the edges of a binary went; conservation law of the conversion. */
+/* Why a branch or a range was not written. */
+#define PGB_DROPS(X)                                                                               \
+	X(NO_SOURCE, "the source is not a branch")                                                 \
+	X(WRONG_TARGET, "a direct branch that goes elsewhere")                                     \
+	X(NO_TARGET, "the target is not an instruction")                                           \
+	X(NO_EDGE, "the function has no such edge")                                                \
+	X(NO_GRAPH, "the function cannot be understood")                                           \
+	X(BACKWARDS, "a range that runs backwards")                                                \
+	X(TWO_FUNCTIONS, "a range from one function into another")                                 \
+	X(CROSSES_JUMP, "a range that runs over a jump")                                           \
+	X(NOT_A_BRANCH_EDGE, "samples have no place among branches")
+
+enum pgb_drop {
+#define PGB_DROP_ENUM(name, text) PGB_DROP_##name,
+	PGB_DROPS(PGB_DROP_ENUM)
+#undef PGB_DROP_ENUM
+		PGB_DROP_COUNT
+};
+
+const char *pgb_drop_text(enum pgb_drop drop);
+
+/*
+ * Where the edges of a binary went: seen = written + returns + no_function + external + dropped.
+ * Ranges between branches are counted apart: ranges = ranges_written + ranges_outside +
+ * ranges_dropped. by_reason holds what is in dropped and ranges_dropped.
+ */
 struct pgb_profile_stats {
 	uint64_t seen;
 	uint64_t written;
+	uint64_t returns;     /* seen in the ranges behind them, not as lines */
 	uint64_t no_function; /* inside the binary, in no function */
 	uint64_t external;    /* both ends outside */
-	uint64_t dropped;     /* not convertible by this version: counted, never silent */
+	uint64_t dropped;     /* not convertible: counted, never silent */
+	uint64_t ranges, ranges_written;
+	uint64_t ranges_outside; /* an end in no function: "out of range" */
+	uint64_t ranges_dropped; /* "mismatching" */
+	uint64_t by_reason[PGB_DROP_COUNT];
 };
 
 /* IP edges of one binary to samples (no_lbr). */
 int pgb_profile_add_ip_edges(struct pgb_profile *profile, struct pgb_elf_image *image,
 			     struct pgb_edges *edges, uint32_t binary,
 			     struct pgb_profile_stats *stats, struct pgb_error *error);
+
+/*
+ * TRACE, BRANCH, NOT_TAKEN, RETURN and RANGE edges of one binary to branches
+ * (DataAggregator::processBranchEvents). Nothing is written that the function's graph does not
+ * have, for one impossible line costs the function its profile; with `as_perf2bolt` what perf2bolt
+ * writes is written, impossible or not.
+ */
+int pgb_profile_add_branch_edges(struct pgb_profile *profile, struct pgb_cfgs *cfgs,
+				 struct pgb_edges *edges, uint32_t binary, bool as_perf2bolt,
+				 struct pgb_profile_stats *stats, struct pgb_error *error);
 
 #endif

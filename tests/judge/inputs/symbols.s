@@ -131,6 +131,4 @@ hot3: ret
 	.section .mydata,"awx",@progbits
 	.type wx,@function
 wx: ret
-	.globl abs_in_text
-	.set abs_in_text,0x401005
 	.section .note.GNU-stack,"",@progbits
