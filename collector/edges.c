@@ -137,6 +137,7 @@ static inline void add_hashed(struct pgb_edges *edges, const struct pgb_edge *ed
 		if (slot.tag == tag && same_key(item, edge)) {
 			item->count = pgb_count_add(item->count, edge->count);
 			item->mispredicts = pgb_count_add(item->mispredicts, edge->mispredicts);
+			item->count_odd = pgb_count_add(item->count_odd, edge->count_odd);
 			return;
 		}
 	}
@@ -260,6 +261,7 @@ void pgb_edges_merge(struct pgb_edges *edges, struct pgb_edges *other, const uin
 			continue;
 		edge.count = pgb_count_multiply(edge.count, weight);
 		edge.mispredicts = pgb_count_multiply(edge.mispredicts, weight);
+		edge.count_odd = pgb_count_multiply(edge.count_odd, weight);
 		pgb_edges_add(edges, &edge);
 	}
 }

@@ -24,6 +24,12 @@ static void count_outside(struct pgb_session *session, bool anonymous)
 		session->stats.unmapped++;
 }
 
+/* Is this sample one of the half whose counts are kept apart as well? */
+static uint64_t in_odd_half(const struct pgb_session *session)
+{
+	return session->stats.source.samples & 1;
+}
+
 static void take_ip(void *context, const struct pgb_record *record, uint64_t address)
 {
 	struct pgb_session *session = context;
@@ -39,7 +45,8 @@ static void take_ip(void *context, const struct pgb_record *record, uint64_t add
 							 .branch = at.address,
 							 .from = PGB_ADDRESS_NONE,
 							 .to = PGB_ADDRESS_NONE,
-							 .count = 1});
+							 .count = 1,
+							 .count_odd = in_odd_half(session)});
 }
 
 /* The end of the range that starts at `from`, in the same binary; NONE where there is none. */
@@ -62,6 +69,7 @@ static void take_trace(void *context, const struct pgb_record *record, uint64_t 
 	struct pgb_location target = pgb_addrspace_find(session->space, record->pid, from);
 	struct pgb_edge edge = {
 		.count = 1,
+		.count_odd = in_odd_half(session),
 		.mispredicts = (flags & PGB_BRANCH_MISPREDICTED) != 0,
 		.branch = is_binary(source) ? source.address : PGB_ADDRESS_EXTERNAL,
 		.from = is_binary(target) ? target.address : PGB_ADDRESS_EXTERNAL,

@@ -30,14 +30,17 @@ static void equal_keys_are_summed(void **state)
 
 	(void)state;
 	edge.mispredicts = 2;
+	edge.count_odd = 10;
 	add(edges, edge);
 	edge.count = 5;
 	edge.mispredicts = 1;
+	edge.count_odd = 0;
 	add(edges, edge);
 	assert_int_equal(pgb_edges_count(edges), 1);
 	sorted = pgb_edges_sorted(edges, &count);
 	assert_int_equal(count, 1);
 	assert_true(sorted[0].count == 15 && sorted[0].mispredicts == 3);
+	assert_int_equal(sorted[0].count_odd, 10);
 	pgb_edges_free(edges);
 	pgb_edges_free(NULL);
 }
@@ -204,6 +207,7 @@ static void merging_renumbers_and_weighs(void **state)
 		edge = trace(1, 2, 3, 10 + binary);
 		edge.binary = binary;
 		edge.mispredicts = 1;
+		edge.count_odd = 7;
 		add(other, edge);
 	}
 	add(other, trace(9, 9, 9, UINT64_MAX / 2));
@@ -215,6 +219,7 @@ static void merging_renumbers_and_weighs(void **state)
 	assert_int_equal(count, 3);
 	assert_true(sorted[0].binary == 5 && sorted[0].count == 12 + 30);
 	assert_int_equal(sorted[0].mispredicts, 1 + 3);
+	assert_int_equal(sorted[0].count_odd, 7 + 21);
 	assert_true(sorted[1].binary == 5 && sorted[1].count == UINT64_MAX);
 	assert_true(sorted[2].binary == 6 && sorted[2].count == 36);
 	assert_int_equal(pgb_edges_overflow(edges), 3);

@@ -21,7 +21,7 @@ enum {
 	PGB_LIMIT_STACK_ENTRIES = 2048,
 	/* The longest path the kernel reports, with its NUL. */
 	PGB_LIMIT_PATH_BYTES = 4096,
-	/* Distinct edges over all binaries: 64 bytes each, so at most 1 GiB. */
+	/* Distinct edges over all binaries: 72 bytes each, so at most 1.2 GiB. */
 	PGB_LIMIT_EDGES = 16 * 1024 * 1024,
 	/* Live processes and mappings of one process that address translation keeps. */
 	PGB_LIMIT_PROCESSES = 1024 * 1024,

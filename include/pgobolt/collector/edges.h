@@ -49,6 +49,9 @@ struct pgb_edge {
 	uint64_t branch, from, to;
 	uint64_t count;
 	uint64_t mispredicts;
+	/* Of `count`: what every other sample brought. Two halves of a recording that agree tell
+	 * that it was long enough. Not stored; all 0 where nobody knows. */
+	uint64_t count_odd;
 };
 
 /* Open-addressing table, grown by doubling up to a limit. */
@@ -60,7 +63,7 @@ struct pgb_edges *pgb_edges_new_limited(size_t limit_edges);
 void pgb_edges_free(struct pgb_edges *edges);
 
 /*
- * Add count and mispredicts (saturating) to the edge with this key. A warm edge costs some
+ * Add the counts (saturating) to the edge with this key. A warm edge costs some
  * nanoseconds and no allocation.
  */
 void pgb_edges_add(struct pgb_edges *edges, const struct pgb_edge *edge);
