@@ -156,6 +156,7 @@ static int read_preagg(struct pgb_conversion *conversion, const struct pgb_merge
 			       &conversion->targets[0].binary.build_id, conversion->edges, 0,
 			       error);
 	pgb_file_map_close(&map);
+	conversion->halves_unknown = true;
 	pgb_convert_add_name(&conversion->sources, "preagg");
 	return code;
 }
@@ -406,6 +407,7 @@ void pgb_convert_result_release(struct pgb_convert_result *result)
 		free(converted->build_id);
 		free(converted->fdata_file);
 		free(converted->preagg_file);
+		pgb_quality_release(&converted->quality);
 	}
 	pgb_array_release(&result->binaries);
 	for (size_t i = 0; i < result->others.count; i++) {

@@ -3,6 +3,7 @@
 
 #include "pgo/convert_private.h"
 #include "pgo/recording_private.h"
+#include "pgobolt/pgo/quality_json.h"
 
 #define NOTE_FORMAT  "pgobolt-profile"
 #define NOTE_VERSION 1
@@ -64,6 +65,7 @@ static json_t *binary_json(const struct pgb_converted *converted)
 	json_object_set_new(json, "lines", number(converted->lines));
 	json_object_set_new(json, "functions", number(converted->functions));
 	json_object_set_new(json, "fdata", stats_json(&converted->stats));
+	json_object_set_new(json, "quality", pgb_quality_json(&converted->quality));
 	return json;
 }
 

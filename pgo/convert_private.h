@@ -28,6 +28,7 @@ struct pgb_conversion {
 	struct pgb_edges *edges;	    /* binary numbers are indexes of targets */
 	struct pgb_convert_names sources;
 	struct pgb_convert_names events; /* as a no_lbr line names them */
+	bool halves_unknown;		 /* some counts are not told by halves of a recording */
 	const char *from_fdata;		 /* an input whose counts have no addresses; NULL: none */
 };
 

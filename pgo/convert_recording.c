@@ -109,6 +109,7 @@ int pgb_convert_read_recording(struct pgb_conversion *conversion, size_t index,
 
 	for (size_t i = 0; i < reading.recording.binaries.count && code == 0; i++)
 		code = read_binary(&reading, &reading.recording.binaries.items[i], error);
+	conversion->halves_unknown = true;
 	if (code == 0) {
 		pgb_recording_add_counters(&conversion->result->stats, &reading.recording.stats);
 		pgb_convert_add_name(&conversion->sources, reading.recording.source);

@@ -106,20 +106,63 @@ static int write_note(const struct pgb_conversion *conversion,
 	return code;
 }
 
-static int write_fdata(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
+static int check_grade(const struct pgb_conversion *conversion,
+		       const struct pgb_converted *converted, struct pgb_error *error)
+{
+	const struct pgb_quality *quality = &converted->quality;
+	char wanted = conversion->job->min_grade;
+	struct pgb_text reasons = {0};
+
+	if (wanted == 0 || pgb_quality_reaches(quality->grade, wanted))
+		return 0;
+	for (size_t i = 0; i < quality->reasons.count; i++)
+		if (!pgb_quality_reaches(quality->reasons.items[i].grade, wanted))
+			pgb_text_addf(&reasons, "%s%s", i ? "\n" : "",
+				      quality->reasons.items[i].text);
+	pgb_fail(error, PGB_E_CHECK, "the profile of %s has grade %c, %c is wanted",
+		 converted->path, quality->grade, wanted);
+	pgb_remedy(error, "%s", pgb_text_string(&reasons));
+	pgb_text_release(&reasons);
+	return PGB_E_CHECK;
+}
+
+static int make_profile(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
 {
 	struct pgb_profile *profile = conversion->targets[index].profile;
 	struct pgb_converted *converted = &conversion->result->binaries.items[index];
+	const struct pgb_session_stats *stats = &conversion->result->stats;
 	int code = add_edges(conversion, index, error);
 
+	if (code == 0)
+		code = pgb_elf_image_discover(conversion->targets[index].image, error);
 	if (code != 0)
 		return code;
 	if (pgb_profile_is_empty(profile))
 		return explain_nothing(converted, error);
-	converted->fdata_file = file_name(conversion->job, ".fdata");
 	converted->kind = pgb_profile_kind(profile);
 	converted->lines = count_lines(profile);
 	converted->functions = pgb_profile_function_count(profile);
+	pgb_quality_compute(&converted->quality,
+			    &(struct pgb_quality_input){
+				    .profile = profile,
+				    .image = conversion->targets[index].image,
+				    .edges = conversion->from_fdata ? NULL : conversion->edges,
+				    .binary = (uint32_t)index,
+				    .halves = !conversion->halves_unknown,
+				    .stats = &converted->stats,
+				    .samples = stats->source.samples,
+				    .lost_samples = stats->feed.lost_records,
+			    });
+	return check_grade(conversion, converted, error);
+}
+
+static int write_fdata(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
+{
+	struct pgb_profile *profile = conversion->targets[index].profile;
+	struct pgb_converted *converted = &conversion->result->binaries.items[index];
+	int code;
+
+	converted->fdata_file = file_name(conversion->job, ".fdata");
 	code = pgb_fdata_write_file(converted->fdata_file, profile, error);
 	return code ? code : write_note(conversion, converted, error);
 }
@@ -143,7 +186,8 @@ static int write_preagg(struct pgb_conversion *conversion, size_t index, struct 
 	if (code != 0)
 		return code;
 	event = pgb_dup(conversion->events.list.count > 0 ? conversion->events.list.items[0] : "");
-	event[strcspn(event, ":")] = '\0';
+	if (event[0] != '\0' && event[strlen(event) - 1] == ':')
+		event[strlen(event) - 1] = '\0'; /* perf script puts it behind names */
 	code = pgb_preagg_write(out.stream, conversion->edges, (uint32_t)index,
 				event[0] ? event : NULL, &converted->preagg_lost, error);
 	if (code == 0)
@@ -159,7 +203,11 @@ int pgb_convert_write(struct pgb_conversion *conversion, struct pgb_error *error
 	int code = 0;
 
 	for (size_t i = 0; i < job->binary_count && code == 0; i++) {
-		if (job->formats == 0 || (job->formats & PGB_CONVERT_FDATA))
+		bool fdata = job->formats == 0 || (job->formats & PGB_CONVERT_FDATA);
+
+		if (fdata || job->min_grade)
+			code = make_profile(conversion, i, error);
+		if (code == 0 && fdata)
 			code = write_fdata(conversion, i, error);
 		if (code == 0 && (job->formats & PGB_CONVERT_PREAGG))
 			code = write_preagg(conversion, i, error);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "pgo/cli/quality_report.h"
 #include "pgo/cli/weights.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/cli/commands.h"
@@ -14,7 +15,7 @@
 #include "pgobolt/pgo/convert.h"
 
 struct convert_options {
-	const char *output;
+	const char *output, *min_grade;
 	struct pgb_option_list binaries, formats, weights;
 	int compat;
 	bool basic, ignore_build_id;
@@ -49,6 +50,11 @@ static const struct pgb_option options[] = {
 	 .argument = "N",
 	 AT(weights),
 	 .help = "multiply the counts of the inputs after it by N (default: 1)"},
+	{.name = "min-grade",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "GRADE",
+	 AT(min_grade),
+	 .help = "fail, and write nothing, where the profile's quality is worse: A to F"},
 	{.name = "compat",
 	 .kind = PGB_OPTION_CHOICE,
 	 .choices = compat_words,
@@ -140,6 +146,7 @@ static void print_binary(struct pgb_output *output, const struct pgb_converted *
 				converted->fdata_file, converted->lines,
 				PGB_COUNT(converted->count), units[converted->kind],
 				converted->functions);
+	pgb_quality_print(output, &converted->quality);
 	if (converted->preagg_file)
 		pgb_output_note(output, "%s: %" PRIu64 " edges, counts of %s in all",
 				converted->preagg_file, converted->edges,
@@ -181,6 +188,13 @@ static int fill_job(struct pgb_cli *cli, struct pgb_convert_job *job, struct pgb
 
 	if (code != 0)
 		return code;
+	if (wanted->min_grade) {
+		job->min_grade = pgb_quality_grade(wanted->min_grade);
+		if (job->min_grade == 0)
+			return pgb_fail(error, PGB_E_USAGE,
+					"--min-grade %s: a grade is a letter from A to F",
+					wanted->min_grade);
+	}
 	if (wanted->binaries.items.count == 0) {
 		pgb_fail(error, PGB_E_USAGE, "convert needs the binary that ran");
 		return pgb_remedy(error, "name it: -b BINARY");

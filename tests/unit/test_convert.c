@@ -446,10 +446,10 @@ static void expect_traces(const struct test *test, const char *path, unsigned in
 	char *loop = pgb_format("B %llx %llx %u %u\n", work + 8, work + 4, count, count);
 	char *call = pgb_format("T %llx %llx %llx %u\n", main + 4, work, work + 8, count);
 
-	expect_text(text, "E cycles\n");
+	expect_text(text, "E cycles:u\n");
 	expect_text(text, loop);
 	expect_text(text, call);
-	assert_int_equal(strlen(text), 9 + strlen(loop) + strlen(call));
+	assert_int_equal(strlen(text), 11 + strlen(loop) + strlen(call));
 	free(loop);
 	free(call);
 	free(text);

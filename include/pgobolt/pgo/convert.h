@@ -14,6 +14,7 @@
 #include "pgobolt/base/error.h"
 #include "pgobolt/base/log.h"
 #include "pgobolt/bolt/profile.h"
+#include "pgobolt/bolt/quality.h"
 #include "pgobolt/collector/session.h"
 #include "pgobolt/pgo/merge.h"
 
@@ -33,6 +34,7 @@ struct pgb_convert_job {
 	bool compat_perf2bolt;
 	bool basic;	      /* sampled addresses, even where there are branch stacks */
 	bool ignore_build_id; /* match by name alone */
+	char min_grade;	      /* refuse what is worse; 0: nothing */
 	const char *program;  /* "pgobolt 0.1.0", for the note beside an fdata file */
 	const struct pgb_log *log;
 	/* Called now and then: of input `index`, so many bytes of its `size` (0: unknown). */
@@ -53,6 +55,7 @@ struct pgb_converted {
 	uint64_t lines, functions;	/* of the fdata */
 	uint64_t preagg_lost;		/* counts that the text cannot carry */
 	struct pgb_profile_stats stats; /* edges to fdata */
+	struct pgb_quality quality;	/* of the fdata */
 };
 
 /* A file that was not asked for, and the branches or samples in it. */
@@ -75,8 +78,8 @@ struct pgb_convert_result {
  * The output appears whole or not at all, inputs are never changed. Errors: as reading each kind
  * gives; PGB_E_MISMATCH (another build of a binary, another machine, samples and branches
  * together); PGB_E_EMPTY (nothing of a binary: the message says which binaries have the samples);
- * PGB_E_UNSUPPORTED (a trace unit that is not decoded); PGB_E_EXISTS (the output is an input).
- * `result` is filled as far as it got and must be released either way.
+ * PGB_E_UNSUPPORTED (a trace unit that is not decoded); PGB_E_CHECK (min_grade); PGB_E_EXISTS (the
+ * output is an input). `result` is filled as far as it got and must be released either way.
  */
 int pgb_convert(const struct pgb_convert_job *job, struct pgb_convert_result *result,
 		struct pgb_error *error);

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgobolt/bolt/quality.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bolt/quality_private.h"
+
+/* Per function of the binary, by its number in the image. */
+struct tally {
+	uint64_t count; /* of lines that start in it */
+	uint64_t bytes; /* executed, as far as ranges tell */
+	uint64_t size_bytes;
+	bool has_profile;
+};
+
+struct tallies {
+	const struct pgb_elf_image *image;
+	struct tally *items;
+	size_t count;
+};
+
+static size_t number_of(const struct tallies *tallies, const struct pgb_elf_function *function)
+{
+	return (size_t)(function - pgb_elf_image_function(tallies->image, 0));
+}
+
+/* ---- counts of functions */
+
+static struct tally *tally_of_name(struct tallies *tallies, const struct pgb_profile *profile,
+				   uint32_t name)
+{
+	const struct pgb_elf_function *function =
+		pgb_elf_image_function_named(tallies->image, pgb_profile_name(profile, name));
+
+	return function ? &tallies->items[number_of(tallies, function)] : NULL;
+}
+
+static void tally_lines(struct pgb_quality *quality, struct tallies *tallies,
+			const struct pgb_profile *profile, uint32_t name, uint64_t count)
+{
+	struct tally *tally = tally_of_name(tallies, profile, name);
+
+	if (tally == NULL) {
+		quality->count_unmatched = pgb_count_add(quality->count_unmatched, count);
+		return;
+	}
+	tally->has_profile = true;
+	tally->count = pgb_count_add(tally->count, count);
+}
+
+static void tally_branches(struct pgb_quality *quality, struct tallies *tallies,
+			   struct pgb_profile *profile)
+{
+	size_t functions = pgb_profile_branch_functions(profile);
+
+	for (size_t i = 0; i < functions; i++) {
+		size_t count;
+		const struct pgb_profile_branch *lines =
+			pgb_profile_function_branches(profile, i, &count);
+		uint64_t sum = 0;
+		uint32_t name = PGB_NAME_UNKNOWN;
+
+		for (size_t j = 0; j < count; j++) {
+			if (lines[j].from.name != PGB_NAME_UNKNOWN) {
+				name = lines[j].from.name;
+				sum = pgb_count_add(sum, lines[j].count);
+			} else if (name == PGB_NAME_UNKNOWN) {
+				name = lines[j].to.name;
+			}
+		}
+		if (name != PGB_NAME_UNKNOWN)
+			tally_lines(quality, tallies, profile, name, sum);
+	}
+}
+
+static void tally_samples(struct pgb_quality *quality, struct tallies *tallies,
+			  struct pgb_profile *profile)
+{
+	size_t count;
+	const struct pgb_profile_sample *samples = pgb_profile_samples(profile, &count);
+
+	for (size_t i = 0, next; i < count; i = next) {
+		uint64_t sum = 0;
+
+		for (next = i; next < count && samples[next].at.name == samples[i].at.name; next++)
+			sum = pgb_count_add(sum, samples[next].count);
+		tally_lines(quality, tallies, profile, samples[i].at.name, sum);
+	}
+}
+
+/* ---- bytes that ran */
+
+static void tally_bytes(struct tallies *tallies, const struct pgb_edge *edges, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct pgb_edge *edge = &edges[i];
+		const struct pgb_elf_function *function;
+		struct tally *tally;
+
+		if (edge->kind != PGB_EDGE_TRACE && edge->kind != PGB_EDGE_RETURN &&
+		    edge->kind != PGB_EDGE_RANGE)
+			continue;
+		if (edge->to >= PGB_ADDRESS_EXTERNAL || edge->to < edge->from)
+			continue;
+		function = pgb_elf_image_find_function(tallies->image, edge->from);
+		if (function == NULL || edge->to - function->address >= function->max_size_bytes)
+			continue;
+		tally = &tallies->items[number_of(tallies, function)];
+		tally->bytes = pgb_count_add(
+			tally->bytes, pgb_count_multiply(edge->count, edge->to - edge->from));
+	}
+}
+
+/* ---- figures */
+
+static int compare_counts(const void *left, const void *right)
+{
+	const struct tally *a = left, *b = right;
+
+	if (a->count != b->count)
+		return a->count < b->count ? 1 : -1;
+	return (a->size_bytes > b->size_bytes) - (a->size_bytes < b->size_bytes);
+}
+
+static double density_of(const struct tally *tally)
+{
+	return tally->size_bytes ? (double)tally->bytes / (double)tally->size_bytes : 0;
+}
+
+static int compare_densities(const void *left, const void *right)
+{
+	double a = density_of(left), b = density_of(right);
+
+	if (a != b)
+		return a < b ? 1 : -1;
+	return compare_counts(right, left);
+}
+
+static uint64_t sum_counts(const struct tallies *tallies)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < tallies->count; i++)
+		total = pgb_count_add(total, tallies->items[i].count);
+	return total;
+}
+
+static void find_hot_set(struct pgb_quality *quality, struct tallies *tallies)
+{
+	double total = (double)sum_counts(tallies), seen = 0;
+	uint64_t bytes = 0;
+
+	qsort(tallies->items, tallies->count, sizeof(*tallies->items), compare_counts);
+	for (size_t i = 0; i < tallies->count && tallies->items[i].count > 0; i++) {
+		if (seen < 0.99 * total)
+			quality->functions_99 = i + 1;
+		if (seen < 0.9 * total)
+			quality->functions_90 = i + 1;
+		seen += (double)tallies->items[i].count;
+		bytes = pgb_count_add(bytes, tallies->items[i].size_bytes);
+		if (quality->functions_99 == i + 1)
+			quality->bytes_99 = bytes;
+		if (quality->functions_90 == i + 1)
+			quality->bytes_90 = bytes;
+	}
+}
+
+static void find_density(struct pgb_quality *quality, struct tallies *tallies)
+{
+	double total = (double)sum_counts(tallies), seen = 0;
+
+	qsort(tallies->items, tallies->count, sizeof(*tallies->items), compare_densities);
+	quality->density = 0;
+	for (size_t i = 0; i < tallies->count && seen < 0.99 * total; i++) {
+		if (!tallies->items[i].has_profile || tallies->items[i].size_bytes == 0)
+			continue;
+		seen += (double)tallies->items[i].count;
+		quality->density = density_of(&tallies->items[i]);
+	}
+	quality->more_samples = 1;
+	if (quality->density < PGB_QUALITY_DENSITY_ENOUGH)
+		quality->more_samples = quality->density > 0
+						? PGB_QUALITY_DENSITY_ENOUGH / quality->density
+						: PGB_QUALITY_DENSITY_ENOUGH;
+}
+
+static void find_agreement(struct pgb_quality *quality, const struct pgb_edge *edges, size_t count)
+{
+	double odd = 0, all = 0, common = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		odd += (double)edges[i].count_odd;
+		all += (double)edges[i].count;
+	}
+	if (odd <= 0 || odd >= all)
+		return; /* one sample at most */
+	for (size_t i = 0; i < count; i++) {
+		double one = (double)edges[i].count_odd / odd;
+		double other = (double)(edges[i].count - edges[i].count_odd) / (all - odd);
+
+		common += one < other ? one : other;
+	}
+	quality->agreement = common;
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+	return whole > 0 ? (double)part / (double)whole : -1;
+}
+
+static void count_functions(struct pgb_quality *quality, struct tallies *tallies)
+{
+	for (size_t i = 0; i < tallies->count; i++) {
+		const struct pgb_elf_function *function = pgb_elf_image_function(tallies->image, i);
+
+		tallies->items[i].size_bytes = function->size_bytes;
+		quality->functions += tallies->items[i].has_profile && !function->is_plt;
+		quality->functions_in_binary += !function->is_plt;
+	}
+}
+
+void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_input *input)
+{
+	struct tallies tallies = {
+		.image = input->image,
+		.count = pgb_elf_image_function_count(input->image),
+	};
+	const struct pgb_edge *edges = NULL;
+	size_t edge_count = 0;
+
+	pgb_quality_release(quality);
+	quality->density = quality->more_samples = quality->flow = quality->agreement = -1;
+	quality->branches = pgb_profile_kind(input->profile) == PGB_PROFILE_BRANCHES;
+	quality->count = pgb_profile_total(input->profile);
+	quality->dropped = quality->mismatching = -1;
+	quality->lost = share(input->lost_samples, input->samples + input->lost_samples);
+	tallies.items = pgb_calloc(tallies.count, sizeof(*tallies.items));
+	if (quality->branches)
+		tally_branches(quality, &tallies, input->profile);
+	else
+		tally_samples(quality, &tallies, input->profile);
+	count_functions(quality, &tallies);
+	if (input->edges)
+		edges = pgb_edges_of_binary(input->edges, input->binary, &edge_count);
+	if (edge_count > 0 && input->halves)
+		find_agreement(quality, edges, edge_count);
+	if (edge_count > 0 && quality->branches && !input->single_branches) {
+		tally_bytes(&tallies, edges, edge_count);
+		find_density(quality, &tallies);
+	}
+	find_hot_set(quality, &tallies);
+	if (input->stats)
+		quality->dropped = share(input->stats->dropped, input->stats->seen);
+	free(tallies.items);
+	pgb_quality_judge(quality, input);
+}
+
+void pgb_quality_release(struct pgb_quality *quality)
+{
+	for (size_t i = 0; i < quality->reasons.count; i++)
+		free(quality->reasons.items[i].text);
+	pgb_array_release(&quality->reasons);
+	*quality = (struct pgb_quality){0};
+}
