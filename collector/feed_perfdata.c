@@ -288,11 +288,14 @@ static int load_pipe(struct feed_perfdata *feed, uint64_t file_bytes, struct pgb
 static int load_directory(struct feed_perfdata *feed, struct pgb_error *error)
 {
 	const char *slash = strrchr(feed->path, '/');
+	const char *name = slash ? slash + 1 : feed->path;
 	char *directory =
 		slash ? pgb_dup_bytes(feed->path, (size_t)(slash - feed->path)) : pgb_dup(".");
-	int code = pgb_perfdata_streams_add_directory(&feed->streams, directory,
-						      feed->info.big_endian, error);
+	int code = PGB_OK;
 
+	if (strcmp(name, "data") == 0)
+		code = pgb_perfdata_streams_add_directory(&feed->streams, directory,
+							  feed->info.big_endian, error);
 	feed->user.rounds = feed->streams.members.count == 1;
 	free(directory);
 	return code;

@@ -2,6 +2,7 @@
 #include "pgobolt/collector/feed_perfdata_stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,6 +38,8 @@ void pgb_perfdata_stream_init(struct pgb_perfdata_stream *stream, int fd, const 
 {
 	*stream = (struct pgb_perfdata_stream){.fd = fd, .path = path, .seekable = seekable};
 	stream->current = take_chunk(stream);
+	if (seekable)
+		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 }
 
 void pgb_perfdata_stream_release(struct pgb_perfdata_stream *stream)

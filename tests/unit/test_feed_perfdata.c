@@ -129,28 +129,37 @@ static void file_and_pipe_mode(void **state)
 	}
 }
 
+/* Named, and as standard input. */
 static void a_real_pipe(void **state)
 {
 	struct perf_file_event event = lbr_file_event();
 	struct perf_file file = {.events = &event, .event_count = 1, .pipe_mode = true};
 	struct perf_bytes bytes = {0};
-	struct pgb_feed *feed;
-	char path[64];
-	int ends[2];
 
 	(void)state;
 	perf_file_begin(&bytes, &file);
 	for (uint64_t i = 1; i <= 300; i++)
 		lbr_file_sample(&bytes, &event.attr, i, 3);
-	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(write(ends[1], bytes.data, bytes.length), (ssize_t)bytes.length);
-	close(ends[1]);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
-	feed = lbr_file_feed(path);
-	assert_int_equal(lbr_file_samples(feed), 300);
-	assert_int_equal(pgb_feed_perfdata_info(feed)->end, PGB_PERFDATA_WHOLE);
-	pgb_feed_free(feed);
-	close(ends[0]);
+	for (int standard_input = 0; standard_input < 2; standard_input++) {
+		int before = dup(STDIN_FILENO);
+		struct pgb_feed *feed;
+		char path[64];
+		int ends[2];
+
+		assert_int_equal(pipe(ends), 0);
+		assert_int_equal(write(ends[1], bytes.data, bytes.length), (ssize_t)bytes.length);
+		close(ends[1]);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+		if (standard_input)
+			dup2(ends[0], STDIN_FILENO);
+		feed = lbr_file_feed(standard_input ? "-" : path);
+		assert_int_equal(lbr_file_samples(feed), 300);
+		assert_int_equal(pgb_feed_perfdata_info(feed)->end, PGB_PERFDATA_WHOLE);
+		pgb_feed_free(feed);
+		close(ends[0]);
+		dup2(before, STDIN_FILENO);
+		close(before);
+	}
 	perf_bytes_release(&bytes);
 }
 
