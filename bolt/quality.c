@@ -250,8 +250,10 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 		find_density(quality, &tallies);
 	}
 	find_hot_set(quality, &tallies);
-	if (input->stats)
+	if (input->stats) {
 		quality->dropped = share(input->stats->dropped, input->stats->seen);
+		quality->mismatching = share(input->stats->ranges_dropped, input->stats->ranges);
+	}
 	free(tallies.items);
 	pgb_quality_judge(quality, input);
 }

@@ -355,6 +355,7 @@ static int check_output(const struct pgb_convert_job *job, struct pgb_error *err
 static void release_targets(struct pgb_conversion *conversion)
 {
 	for (size_t i = 0; i < conversion->job->binary_count; i++) {
+		pgb_cfgs_free(conversion->targets[i].cfgs);
 		pgb_elf_image_close(conversion->targets[i].image);
 		pgb_binary_release(&conversion->targets[i].binary);
 		pgb_profile_free(conversion->targets[i].profile);

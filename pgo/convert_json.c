@@ -37,13 +37,23 @@ static json_t *name(const char *string)
 
 static json_t *stats_json(const struct pgb_profile_stats *stats)
 {
-	json_t *json = json_object();
+	json_t *json = json_object(), *reasons = json_object();
 
 	json_object_set_new(json, "seen", number(stats->seen));
 	json_object_set_new(json, "written", number(stats->written));
 	json_object_set_new(json, "no_function", number(stats->no_function));
 	json_object_set_new(json, "external", number(stats->external));
+	json_object_set_new(json, "returns", number(stats->returns));
 	json_object_set_new(json, "dropped", number(stats->dropped));
+	json_object_set_new(json, "ranges", number(stats->ranges));
+	json_object_set_new(json, "ranges_written", number(stats->ranges_written));
+	json_object_set_new(json, "ranges_outside", number(stats->ranges_outside));
+	json_object_set_new(json, "ranges_dropped", number(stats->ranges_dropped));
+	for (enum pgb_drop drop = 0; drop < PGB_DROP_COUNT; drop++)
+		if (stats->by_reason[drop] > 0)
+			json_object_set_new(reasons, pgb_drop_text(drop),
+					    number(stats->by_reason[drop]));
+	json_object_set_new(json, "drop_reasons", reasons);
 	return json;
 }
 

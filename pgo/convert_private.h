@@ -3,6 +3,7 @@
 #ifndef PGOBOLT_PGO_CONVERT_PRIVATE_H
 #define PGOBOLT_PGO_CONVERT_PRIVATE_H
 
+#include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image.h"
 #include "pgobolt/pgo/convert.h"
 
@@ -10,6 +11,7 @@
 struct pgb_convert_target {
 	const char *path;
 	struct pgb_elf_image *image;
+	struct pgb_cfgs *cfgs; /* NULL until there are branches */
 	struct pgb_binary binary;
 	struct pgb_profile *profile; /* from fdata; the edges are added in the end */
 	/* The build-id of a file of this name, but of another build; NULL: none was seen. */

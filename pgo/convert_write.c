@@ -13,6 +13,21 @@
 
 /* ---- edges to profiles */
 
+static int add_branches(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
+{
+	struct pgb_convert_target *target = &conversion->targets[index];
+	int code = pgb_elf_image_discover(target->image, error);
+
+	if (code == 0)
+		code = pgb_cfgs_new(&target->cfgs, target->image, error);
+	if (code == 0)
+		code = pgb_profile_add_branch_edges(
+			target->profile, target->cfgs, conversion->edges, (uint32_t)index,
+			conversion->job->compat_perf2bolt,
+			&conversion->result->binaries.items[index].stats, error);
+	return code;
+}
+
 static int add_edges(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
 {
 	struct pgb_convert_target *target = &conversion->targets[index];
@@ -33,11 +48,8 @@ static int add_edges(struct pgb_conversion *conversion, size_t index, struct pgb
 			 target->path);
 		return pgb_remedy(error, "convert each kind alone, and keep the branches");
 	}
-	if (branches) {
-		pgb_fail(error, PGB_E_UNSUPPORTED,
-			 "this version does not make fdata of branches yet");
-		return pgb_remedy(error, "use --format preagg, then perf2bolt -pa");
-	}
+	if (branches)
+		return add_branches(conversion, index, error);
 	if (!samples)
 		return 0;
 	for (size_t i = 0; i < conversion->events.list.count; i++)
@@ -46,13 +58,28 @@ static int add_edges(struct pgb_conversion *conversion, size_t index, struct pgb
 					(uint32_t)index, &converted->stats, error);
 }
 
+/* "; 3: the source is not a branch": why branches were dropped. */
+static void list_drops(const struct pgb_profile_stats *stats, struct pgb_text *text)
+{
+	for (enum pgb_drop drop = 0; drop < PGB_DROP_COUNT; drop++)
+		if (stats->by_reason[drop] > 0)
+			pgb_text_addf(text, "; %" PRIu64 ": %s", stats->by_reason[drop],
+				      pgb_drop_text(drop));
+}
+
 static int explain_nothing(const struct pgb_converted *converted, struct pgb_error *error)
 {
+	struct pgb_text drops = {0};
+
+	list_drops(&converted->stats, &drops);
 	pgb_fail(error, PGB_E_EMPTY,
 		 "nothing of %s can be written: of %" PRIu64 " counts %" PRIu64
-		 " are in no function, %" PRIu64 " were dropped",
+		 " are in no function, %" PRIu64 " were dropped%s",
 		 converted->path, converted->count, converted->stats.no_function,
-		 converted->stats.dropped);
+		 converted->stats.dropped, pgb_text_string(&drops));
+	pgb_text_release(&drops);
+	if (converted->stats.dropped > converted->stats.no_function)
+		return pgb_remedy(error, "is it the binary that ran? Its code does not fit");
 	return pgb_remedy(error, "is it stripped? See: pgobolt verify %s", converted->path);
 }
 

@@ -107,6 +107,11 @@ if [ ! -d "$corpus/lbr" ]; then
 fi
 loop=$corpus/lbr/haswell_loop
 run 0 convert -b "$loop" "$loop.perf.data" --format preagg -o OUT
+run 0 convert -b "$loop" "$loop.perf.data" -o OUT
+diff -u "$loop.perf2bolt22.fdata" OUT || fail 'not what perf2bolt writes'
+stdout_has 'density    2.8'
+run 0 convert --compat perf2bolt -b "$loop" "$loop.perf.data" -o OUT
+diff -u "$loop.perf2bolt22.fdata" OUT || fail 'not what perf2bolt writes, with --compat'
 run 0 convert -b "$loop" "$loop.perf.data" --basic -o OUT
 stdout_has '127 samples'
 refused_real() {

@@ -480,6 +480,26 @@ static void exports_branches(void **state)
 	expect_content("OUT", "no_lbr cycles:u:\n1 work 4 3\n");
 }
 
+/* There are no branches at these addresses: perf2bolt writes them, llvm-bolt drops them all. */
+static void checks_branches(void **state)
+{
+	struct test *test = *state;
+	const struct recording wanted = {.attr = &attr_lbr};
+	char *text;
+
+	write_recording(test, "perf.data", &wanted);
+	expect_done(test, convert(test, "perf.data", "",
+				  (struct pgb_convert_job){.compat_perf2bolt = true}));
+	text = content("OUT");
+	expect_text(text, "1 main 4 1 work 0 0 3\n");
+	expect_text(text, "1 work 8 1 work 4 3 3\n");
+	free(text);
+	assert_int_equal(convert(test, "perf.data", "", (struct pgb_convert_job){0}), PGB_E_EMPTY);
+	expect_text(test->error.message, "of 6 counts 0 are in no function");
+	expect_text(test->error.message, ": the source is not a branch");
+	assert_int_equal(access("OUT", F_OK), -1);
+}
+
 static void names_useless_input(void **state)
 {
 	static const struct {
@@ -632,6 +652,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(notes_the_build, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(leaves_other_events_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(exports_branches, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(checks_branches, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_useless_input, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(takes_addresses_of_filtered_stacks, set_up,
 						tear_down),
