@@ -58,6 +58,8 @@ static uint64_t save_stream(unsigned int index, unsigned int count, uint64_t sam
 		}
 		lbr_file_sample(&bytes, &event.attr, time_ns, 3);
 		records++;
+		if (i % 64 == 0)
+			perf_file_round(&bytes); /* of this file: it says nothing of others */
 	}
 	save(name, &bytes);
 	perf_bytes_release(&bytes);
