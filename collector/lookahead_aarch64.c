@@ -134,6 +134,7 @@ static const struct look_arm_pattern groups[] = {
 	{0x1c000000, 0x14000000, look_arm_decode_branch},
 	{0x0a000000, 0x08000000, look_arm_decode_memory},
 	{0x0e000000, 0x0a000000, look_arm_decode_register},
+	{0x0e000000, 0x0e000000, look_arm_decode_vector},
 	{0x1e000000, 0x00000000, decode_reserved},
 	{0x1a000000, 0x02000000, decode_unallocated},
 };

@@ -70,6 +70,7 @@ struct look_arm_op {
 	bool write_back; /* of the address, to register n */
 	bool post;	 /* .. and the access is made without the offset */
 	bool scalar;	 /* one element of a vector */
+	uint8_t form;	 /* of the elements: lookahead_aarch64_vector.h */
 };
 
 union look_arm_vector {

@@ -301,6 +301,7 @@ bool look_arm_decode_memory(uint32_t word, struct look_arm_op *op)
 		{0xff200400, 0xf8200400, decode_authenticated},
 		{0x3f200c00, 0x38200000, look_arm_decode_atomic},
 		{0x3f000000, 0x08000000, look_arm_decode_exclusive},
+		{0xbe000000, 0x0c000000, look_arm_decode_structure},
 	};
 
 	return LOOK_ARM_MATCH(patterns, word, op);

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "collector/lookahead_private.h"
 #include "pgobolt/collector/lookahead.h"
 
 enum { CODE = 0x10000, STACK = 0x20000, DATA = 0x30000, PAGE = 4096, DEPTH = 16 };
@@ -56,6 +57,7 @@ struct outcome {
 	struct pgb_lookahead_result result;
 	struct pgb_lookahead_registers after;
 	struct pgb_lookahead_branch branches[DEPTH];
+	uint64_t vectors[32][2];
 };
 
 static void run(struct memory *memory, struct pgb_lookahead_registers *registers,
@@ -71,6 +73,7 @@ static void run(struct memory *memory, struct pgb_lookahead_registers *registers
 	pgb_lookahead_run(look, code, registers, &thread, outcome->branches, DEPTH,
 			  &outcome->result);
 	pgb_lookahead_registers(look, &outcome->after);
+	look_arm_vectors(look, outcome->vectors);
 	pgb_lookahead_code_free(code);
 	pgb_lookahead_free(look);
 }
@@ -508,12 +511,345 @@ static void zero_block(void **state)
 	assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_UNSUPPORTED);
 }
 
+/* One vector instruction on v1 and v2; v0 is 0x99aabbccddeeff00 1122334455667788 before. */
+struct vector_row {
+	const char *what;
+	uint32_t word;
+	uint64_t v1[2], v2[2], v0_after[2]; /* lower half first */
+};
+
+static const struct vector_row vector_rows[] = {
+	{"add v0.16b, v1.16b, v2.16b",
+	 0x4e228420,
+	 {UINT64_C(0xff01ff01ff01ff01), 1},
+	 {UINT64_C(0x101010101010101), 0xff},
+	 {UINT64_C(0x2000200020002), 0}},
+	{"add v0.8b, v1.8b, v2.8b",
+	 0x0e228420,
+	 {UINT64_C(0xff01ff01ff01ff01), 1},
+	 {UINT64_C(0x101010101010101), 0xff},
+	 {UINT64_C(0x2000200020002), 0}},
+	{"cmeq v0.16b, v1.16b, v2.16b",
+	 0x6e228c20,
+	 {UINT64_C(0x6162636465666768), 0},
+	 {UINT64_C(0x6100636400666700), 0},
+	 {UINT64_C(0xff00ffff00ffff00), UINT64_MAX}},
+	{"cmeq v0.8b, v1.8b, #0",
+	 0x0e209820,
+	 {UINT64_C(0x6100636400666700), 0},
+	 {0, 0},
+	 {UINT64_C(0xff0000ff0000ff), 0}},
+	{"cmhi v0.4s, v1.4s, v2.4s",
+	 0x6ea23420,
+	 {UINT64_C(0x8000000000000001), 0},
+	 {UINT64_C(0x7fffffff00000001), 0},
+	 {UINT64_C(0xffffffff00000000), 0}},
+	{"cmgt v0.4s, v1.4s, v2.4s",
+	 0x4ea23420,
+	 {UINT64_C(0x8000000000000001), 0},
+	 {UINT64_C(0x7fffffff00000001), 0xffffffff},
+	 {0, 0xffffffff}},
+	{"umaxp v0.16b, v1.16b, v2.16b",
+	 0x6e22a420,
+	 {UINT64_C(0x102030405060708), 0xff00},
+	 {0x1020, UINT64_C(0x8000000000000000)},
+	 {UINT64_C(0xff02040608), UINT64_C(0x8000000000000020)}},
+	{"addp v0.2d, v1.2d, v2.2d", 0x4ee2bc20, {1, 2}, {UINT64_MAX, 3}, {3, 2}},
+	{"addp d0, v1.2d", 0x5ef1b820, {5, 6}, {0, 0}, {0xb, 0}},
+	{"shrn v0.8b, v1.8h, #4",
+	 0x0f0c8420,
+	 {UINT64_C(0xff00ff0ffff0000), 0x1234},
+	 {0, 0},
+	 {UINT64_C(0x23ffffff00), 0}},
+	{"shrn2 v0.16b, v1.8h, #4",
+	 0x4f0c8420,
+	 {UINT64_C(0xff00ff0ffff0000), 0x1234},
+	 {0, 0},
+	 {UINT64_C(0x1122334455667788), UINT64_C(0x23ffffff00)}},
+	{"bit v0.16b, v1.16b, v2.16b",
+	 0x6ea21c20,
+	 {UINT64_MAX, 0},
+	 {0xff00ff, UINT64_MAX},
+	 {UINT64_C(0x1122334455ff77ff), 0}},
+	{"bsl v0.16b, v1.16b, v2.16b",
+	 0x6e621c20,
+	 {UINT64_MAX, 0},
+	 {0xff00ff, UINT64_MAX},
+	 {UINT64_C(0x1122334455ff77ff), UINT64_C(0x66554433221100ff)}},
+	{"orn v0.16b, v1.16b, v2.16b",
+	 0x4ee21c20,
+	 {1, 2},
+	 {0xff, UINT64_MAX},
+	 {UINT64_C(0xffffffffffffff01), 2}},
+	{"dup v0.8h, v1.h[5]",
+	 0x4e160420,
+	 {0, 0x12345678},
+	 {0, 0},
+	 {UINT64_C(0x1234123412341234), UINT64_C(0x1234123412341234)}},
+	{"ins v0.s[3], v1.s[1]",
+	 0x6e1c2420,
+	 {UINT64_C(0xaabbccdd00000000), 0},
+	 {0, 0},
+	 {UINT64_C(0x1122334455667788), UINT64_C(0xaabbccddddeeff00)}},
+	{"ext v0.16b, v1.16b, v2.16b, #3",
+	 0x6e021820,
+	 {UINT64_C(0x706050403020100), UINT64_C(0xf0e0d0c0b0a0908)},
+	 {UINT64_C(0x1716151413121110), 0},
+	 {UINT64_C(0xa09080706050403), UINT64_C(0x1211100f0e0d0c0b)}},
+	{"rev64 v0.16b, v1.16b",
+	 0x4e200820,
+	 {UINT64_C(0x706050403020100), UINT64_C(0xf0e0d0c0b0a0908)},
+	 {0, 0},
+	 {UINT64_C(0x1020304050607), UINT64_C(0x8090a0b0c0d0e0f)}},
+	{"rev32 v0.8h, v1.8h",
+	 0x6e600820,
+	 {UINT64_C(0x706050403020100), UINT64_C(0xf0e0d0c0b0a0908)},
+	 {0, 0},
+	 {UINT64_C(0x504070601000302), UINT64_C(0xd0c0f0e09080b0a)}},
+	{"addv b0, v1.16b", 0x4e31b820, {UINT64_C(0x101010101010101), 0x80}, {0, 0}, {0x88, 0}},
+	{"umaxv b0, v1.16b", 0x6e30a820, {UINT64_C(0x1ff030405060708), 0x80}, {0, 0}, {0xff, 0}},
+	{"uaddlv h0, v1.16b", 0x6e303820, {UINT64_MAX, UINT64_MAX}, {0, 0}, {0xff0, 0}},
+	{"cnt v0.16b, v1.16b",
+	 0x4e205820,
+	 {UINT64_C(0xff01037f00aa5580), UINT64_MAX},
+	 {0, 0},
+	 {UINT64_C(0x801020700040401), UINT64_C(0x808080808080808)}},
+	{"ushr v0.2d, v1.2d, #63",
+	 0x6f410420,
+	 {UINT64_C(0x8000000000000000), UINT64_MAX},
+	 {0, 0},
+	 {1, 1}},
+	{"sshr v0.4s, v1.4s, #31",
+	 0x4f210420,
+	 {UINT64_C(0x8000000000000001), 0x7fffffff},
+	 {0, 0},
+	 {UINT64_C(0xffffffff00000000), 0}},
+	{"ushl v0.4s, v1.4s, v2.4s",
+	 0x6ea24420,
+	 {UINT64_C(0x8000000080000000), UINT64_C(0x100000001)},
+	 {UINT64_C(0xffffffe1ffffffff), UINT64_C(0x1f00000020)},
+	 {UINT64_C(0x140000000), UINT64_C(0x8000000000000000)}},
+	{"sli v0.8b, v1.8b, #4",
+	 0x2f0c5420,
+	 {UINT64_C(0x1234567812345678), 0},
+	 {0, 0},
+	 {UINT64_C(0x2142638425466788), 0}},
+	{"xtn v0.4h, v1.4s",
+	 0x0e612820,
+	 {UINT64_C(0x1234567889abcdef), UINT64_C(0xffffffff0000)},
+	 {0, 0},
+	 {UINT64_C(0xffff00005678cdef), 0}},
+	{"uxtl2 v0.8h, v1.16b", 0x6f08a420, {0, 0x80ff01}, {0, 0}, {UINT64_C(0x8000ff0001), 0}},
+	{"smull v0.4s, v1.4h, v2.4h",
+	 0x0e62c020,
+	 {UINT64_C(0x8000ffff00027fff), 0},
+	 {UINT64_C(0x8000ffff00027fff), 0},
+	 {UINT64_C(0x43fff0001), UINT64_C(0x4000000000000001)}},
+	{"umlal2 v0.2d, v1.4s, v2.4s",
+	 0x6ea28020,
+	 {0, UINT64_C(0xffffffff00000002)},
+	 {0, UINT64_C(0xffffffff00000003)},
+	 {UINT64_C(0x112233445566778e), UINT64_C(0x99aabbcaddeeff01)}},
+	{"mla v0.4s, v1.4s, v2.s[3]",
+	 0x6fa20820,
+	 {UINT64_C(0x300000002), UINT64_C(0x500000004)},
+	 {0, UINT64_C(0x700000000)},
+	 {UINT64_C(0x1122335955667796), UINT64_C(0x99aabbefddeeff1c)}},
+	{"tbl v0.16b, {v1.16b, v2.16b}, v2.16b",
+	 0x4e022020,
+	 {UINT64_C(0x706050403020100), UINT64_C(0xf0e0d0c0b0a0908)},
+	 {UINT64_C(0x1f100f40050201), 0xff},
+	 {UINT64_C(0x10f00050201), 0}},
+	{"zip1 v0.16b, v1.16b, v2.16b",
+	 0x4e023820,
+	 {UINT64_C(0x706050403020100), 0},
+	 {UINT64_C(0x1716151413121110), 0},
+	 {UINT64_C(0x1303120211011000), UINT64_C(0x1707160615051404)}},
+	{"uzp2 v0.8h, v1.8h, v2.8h",
+	 0x4e425820,
+	 {UINT64_C(0x706050403020100), UINT64_C(0xf0e0d0c0b0a0908)},
+	 {UINT64_C(0x1716151413121110), 0},
+	 {UINT64_C(0xf0e0b0a07060302), 0x17161312}},
+	{"trn1 v0.4s, v1.4s, v2.4s",
+	 0x4e822820,
+	 {UINT64_C(0x706050403020100), UINT64_C(0xf0e0d0c0b0a0908)},
+	 {UINT64_C(0x1716151413121110), 0},
+	 {UINT64_C(0x1312111003020100), 0xb0a0908}},
+	{"pmull v0.1q, v1.1d, v2.1d",
+	 0x0ee2e020,
+	 {UINT64_C(0x8000000000000001), 0},
+	 {3, 0},
+	 {UINT64_C(0x8000000000000003), 1}},
+	{"movi v0.2d, #0xff00ff00ff00ff00",
+	 0x6f05e540,
+	 {0, 0},
+	 {0, 0},
+	 {UINT64_C(0xff00ff00ff00ff00), UINT64_C(0xff00ff00ff00ff00)}},
+	{"mvni v0.4s, #0x12, msl #8",
+	 0x6f00c640,
+	 {0, 0},
+	 {0, 0},
+	 {UINT64_C(0xffffed00ffffed00), UINT64_C(0xffffed00ffffed00)}},
+	{"fmov v0.2d, #-1.5",
+	 0x6f07f700,
+	 {0, 0},
+	 {0, 0},
+	 {UINT64_C(0xbff8000000000000), UINT64_C(0xbff8000000000000)}},
+	{"fadd d0, d1, d2",
+	 0x1e622820,
+	 {UINT64_C(0x3ff0000000000000), 0},
+	 {UINT64_C(0x3fb999999999999a), 0},
+	 {UINT64_C(0x3ff199999999999a), 0}},
+	{"fadd d0, d1, d2",
+	 0x1e622820,
+	 {UINT64_C(0x7ff0000000000000), 0},
+	 {UINT64_C(0xfff0000000000000), 0},
+	 {UINT64_C(0x7ff8000000000000), 0}},
+	{"fadd d0, d1, d2",
+	 0x1e622820,
+	 {UINT64_C(0x7ff8000000000001), 0},
+	 {UINT64_C(0x7ff4000000000002), 0},
+	 {UINT64_C(0x7ffc000000000002), 0}},
+	{"fsub s0, s1, s2", 0x1e223820, {0x3f800000, 0}, {0x33800000, 0}, {0x3f7fffff, 0}},
+	{"fmul s0, s1, s2", 0x1e220820, {0x800000, 0}, {0x3f000000, 0}, {0x400000, 0}},
+	{"fdiv d0, d1, d2",
+	 0x1e621820,
+	 {UINT64_C(0x3ff0000000000000), 0},
+	 {UINT64_C(0x4008000000000000), 0},
+	 {UINT64_C(0x3fd5555555555555), 0}},
+	{"fsqrt d0, d1",
+	 0x1e61c020,
+	 {UINT64_C(0x4000000000000000), 0},
+	 {0, 0},
+	 {UINT64_C(0x3ff6a09e667f3bcd), 0}},
+	{"fsqrt d0, d1",
+	 0x1e61c020,
+	 {UINT64_C(0xbff0000000000000), 0},
+	 {0, 0},
+	 {UINT64_C(0x7ff8000000000000), 0}},
+	{"fnmul d0, d1, d2",
+	 0x1e628820,
+	 {UINT64_C(0x7ff8000000000000), 0},
+	 {UINT64_C(0x3ff0000000000000), 0},
+	 {UINT64_C(0xfff8000000000000), 0}},
+	{"fmadd d0, d1, d2, d1",
+	 0x1f420420,
+	 {UINT64_C(0x3ff0000000000001), 0},
+	 {UINT64_C(0x3ff0000000000001), 0},
+	 {UINT64_C(0x4000000000000002), 0}},
+	{"fnmsub s0, s1, s2, s1", 0x1f228420, {0x7f800000, 0}, {0, 0}, {0x7fc00000, 0}},
+	{"fmax d0, d1, d2", 0x1e624820, {UINT64_C(0x8000000000000000), 0}, {0, 0}, {0, 0}},
+	{"fminnm d0, d1, d2",
+	 0x1e627820,
+	 {UINT64_C(0x7ff8000000000000), 0},
+	 {UINT64_C(0x4000000000000000), 0},
+	 {UINT64_C(0x4000000000000000), 0}},
+	{"fcvt s0, d1", 0x1e624020, {UINT64_C(0x7ff4000000000001), 0}, {0, 0}, {0x7fe00000, 0}},
+	{"fcvt d0, s1", 0x1e22c020, {1, 0}, {0, 0}, {UINT64_C(0x36a0000000000000), 0}},
+	{"frinta d0, d1",
+	 0x1e664020,
+	 {UINT64_C(0xc004000000000000), 0},
+	 {0, 0},
+	 {UINT64_C(0xc008000000000000), 0}},
+	{"frintn d0, d1",
+	 0x1e644020,
+	 {UINT64_C(0xc004000000000000), 0},
+	 {0, 0},
+	 {UINT64_C(0xc000000000000000), 0}},
+	{"fcvtzs d0, d1",
+	 0x5ee1b820,
+	 {UINT64_C(0x43e0000000000000), 0},
+	 {0, 0},
+	 {UINT64_C(0x7fffffffffffffff), 0}},
+	{"fcvtnu s0, s1", 0x7e21a820, {0x40200000, 0}, {0, 0}, {2, 0}},
+	{"scvtf v0.4s, v1.4s",
+	 0x4e21d820,
+	 {UINT64_C(0x7fffffff80000000), UINT64_C(0x300000001)},
+	 {0, 0},
+	 {UINT64_C(0x4f000000cf000000), UINT64_C(0x404000003f800000)}},
+	{"ucvtf d0, d1, #4", 0x7f7ce420, {0x19, 0}, {0, 0}, {UINT64_C(0x3ff9000000000000), 0}},
+	{"fcmge v0.2d, v1.2d, v2.2d",
+	 0x6e62e420,
+	 {UINT64_C(0x7ff8000000000000), UINT64_C(0x3ff0000000000000)},
+	 {0, UINT64_C(0x3ff0000000000000)},
+	 {0, UINT64_MAX}},
+	{"fmla v0.2d, v1.2d, v2.2d",
+	 0x4e62cc20,
+	 {UINT64_C(0x4000000000000000), UINT64_C(0x4008000000000000)},
+	 {UINT64_C(0x4008000000000000), UINT64_C(0xc000000000000000)},
+	 {UINT64_C(0x4018000000000000), UINT64_C(0xc018000000000000)}},
+	{"faddp v0.4s, v1.4s, v2.4s",
+	 0x6e22d420,
+	 {UINT64_C(0x3f8000003f800000), UINT64_C(0x4000000040000000)},
+	 {UINT64_C(0x4040000040400000), 0},
+	 {UINT64_C(0x4080000040000000), 0x40c00000}},
+	{"fabs d0, d1",
+	 0x1e60c020,
+	 {UINT64_C(0xfff0000000000001), 0},
+	 {0, 0},
+	 {UINT64_C(0x7ff0000000000001), 0}},
+};
+
+static void vector_instructions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(vector_rows) / sizeof(vector_rows[0]); i++) {
+		const struct vector_row *row = &vector_rows[i];
+		struct memory memory = {.code = {row->word, SVC},
+					.has_vectors = true,
+					.vectors.vectors = {{UINT64_C(0x1122334455667788),
+							     UINT64_C(0x99aabbccddeeff00)},
+							    {row->v1[0], row->v1[1]},
+							    {row->v2[0], row->v2[1]}}};
+		struct pgb_lookahead_registers registers = {0};
+		struct outcome outcome;
+
+		run(&memory, &registers, &outcome);
+		if (outcome.result.end != PGB_LOOKAHEAD_SYSCALL ||
+		    memcmp(outcome.vectors[0], row->v0_after, 16) != 0)
+			fail_msg("%s: %s, v0 %016lx %016lx", row->what,
+				 pgb_lookahead_end_name(outcome.result.end),
+				 (unsigned long)outcome.vectors[0][1],
+				 (unsigned long)outcome.vectors[0][0]);
+		assert_memory_equal(outcome.vectors[1], row->v1, 16);
+	}
+}
+
+/* Another rounding mode ends the run where it would matter; the flags of FPSR are not kept. */
+static void float_environment(void **state)
+{
+	struct memory memory = {.code = {0x1e622820, SVC}, .has_vectors = true};
+	struct pgb_lookahead_registers registers = {0};
+	struct outcome outcome;
+
+	(void)state;
+	memory.vectors.fpcr = 1u << 22;
+	run(&memory, &registers, &outcome); /* fadd d0, d1, d2 */
+	assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_UNSUPPORTED);
+	memory.code[0] = 0x4e228420; /* add v0.16b, v1.16b, v2.16b */
+	run(&memory, &registers, &outcome);
+	assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_SYSCALL);
+	memory.code[0] = 0xd53b4400; /* mrs x0, fpcr */
+	run(&memory, &registers, &outcome);
+	assert_int_equal(outcome.after.general[0], 1u << 22);
+	memory.vectors.fpcr = 0;
+	memory.vectors.fpsr = 16;
+	memory.code[0] = 0xd53b4420; /* mrs x0, fpsr */
+	run(&memory, &registers, &outcome);
+	assert_int_equal(outcome.after.general[0], 16);
+	memory.code[0] = 0x1e622820;
+	memory.code[1] = 0xd53b4420;
+	run(&memory, &registers, &outcome);
+	assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_UNSUPPORTED);
+	assert_int_equal(outcome.result.instructions, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(single_instructions),
-		cmocka_unit_test(small_pieces),
-		cmocka_unit_test(zero_block),
+		cmocka_unit_test(single_instructions), cmocka_unit_test(small_pieces),
+		cmocka_unit_test(zero_block),	       cmocka_unit_test(vector_instructions),
+		cmocka_unit_test(float_environment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
