@@ -20,7 +20,7 @@ struct attempt {
 
 const struct pgb_recorder_source pgb_recorder_sources[] = {
 	{"lbr", "branch records of the CPU (LBR, BRS, BRBE)", NULL},
-	{"walk", "branches followed in software, with debug registers", NULL},
+	{"walk", "branches followed in software, on a copy of the running program", NULL},
 	{"instrument", "counters that llvm-bolt puts into the program",
 	 "only the instrumented files are counted, and they run slower meanwhile"},
 	{"ip", "samples of the instruction pointer",
@@ -251,6 +251,9 @@ static int record_samples(const struct attempt *attempt, const struct pgb_source
 		.source = source,
 		.event = config->event,
 		.rate = config->rate,
+		.max_overhead_percent = config->max_overhead_percent,
+		.depth = config->depth,
+		.seed = config->seed,
 		.argv = config->argv,
 		.pids = config->pids,
 		.pid_count = config->pid_count,

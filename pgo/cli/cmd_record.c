@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "pgo/cli/cmd_record_summary.h"
+#include "pgobolt/base/limits.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/progress.h"
@@ -15,7 +16,8 @@
 
 struct record_options {
 	const char *output, *source, *event, *llvm_bolt;
-	uint64_t period_events, frequency_hz, duration_ns;
+	uint64_t period_events, frequency_hz, duration_ns, depth, seed;
+	double max_overhead_percent;
 	struct pgb_option_list pids, files;
 	bool system_wide, add, server;
 };
@@ -75,6 +77,23 @@ static const struct pgb_option options[] = {
 	 .offset = offsetof(struct record_options, duration_ns),
 	 .help = "end after this time; a program that was started for it gets SIGTERM then, and "
 		 "its status is not passed on"},
+	{.name = "max-overhead",
+	 .kind = PGB_OPTION_PERCENT,
+	 .argument = "PCT",
+	 .offset = offsetof(struct record_options, max_overhead_percent),
+	 .help = "with -s walk: slow the program by no more than this (10)"},
+	{.name = "depth",
+	 .kind = PGB_OPTION_UNSIGNED,
+	 .argument = "N",
+	 .minimum = 1,
+	 .maximum = PGB_LIMIT_STACK_ENTRIES,
+	 .offset = offsetof(struct record_options, depth),
+	 .help = "with -s walk: branches to follow at each stop (256)"},
+	{.name = "seed",
+	 .kind = PGB_OPTION_UNSIGNED,
+	 .argument = "N",
+	 .offset = offsetof(struct record_options, seed),
+	 .help = "with -s walk: where its choices begin (0)"},
 	{.name = "add",
 	 .offset = offsetof(struct record_options, add),
 	 .help = "add to the recording that is there: same source, same builds"},
@@ -211,6 +230,9 @@ static void fill_config(const struct pgb_cli *cli, struct watch *watch, const st
 		.event = wanted->event,
 		.rate = {.period_events = wanted->period_events,
 			 .frequency_hz = wanted->frequency_hz},
+		.max_overhead_percent = wanted->max_overhead_percent,
+		.depth = wanted->depth,
+		.seed = wanted->seed,
 		.argv = cli->arguments.program,
 		.pids = pids,
 		.pid_count = wanted->pids.items.count,

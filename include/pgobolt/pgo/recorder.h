@@ -25,6 +25,9 @@ struct pgb_recorder_config {
 	const char *source; /* NULL: the first that works, in the order of pgb_recorder_sources */
 	const char *event;
 	struct pgb_rate rate;
+	double max_overhead_percent; /* walk; 0: its default */
+	size_t depth;		     /* walk: branches of one stack; 0: its default */
+	uint64_t seed;		     /* walk */
 	const char *const *argv; /* see struct pgb_session_config */
 	const pid_t *pids;
 	size_t pid_count;
