@@ -17,6 +17,9 @@
 #include "pgobolt/collector/proc_maps.h"
 
 enum {
+	/* Programs take a branch every five to eight instructions; no visit has room for all. */
+	INSTRUCTIONS_PER_BRANCH = 6,
+	DEPTH_ROOM = 4,
 	PROCESSES = 4096, /* remembered; power of two. Older ones are learned again */
 	MAPS_BYTES = 64 * 1024 * 1024,
 	/* What a visit costs the thread besides our own CPU time: its stop, switches, cold caches.
@@ -417,8 +420,10 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 		      struct pgb_error *error)
 {
 	struct feed_walk *walk = pgb_calloc(1, sizeof(*walk));
+	size_t depth = config->depth ? config->depth : PGB_WALK_DEPTH;
 	const struct pgb_walker_config walker = {
-		.depth = config->depth ? config->depth : PGB_WALK_DEPTH,
+		.depth = depth * DEPTH_ROOM,
+		.instructions = depth * INSTRUCTIONS_PER_BRANCH,
 		.own_child = config->own_child ? config->pids[0] : 0,
 		.follow_cpu = true,
 		.stopped = on_stopped,

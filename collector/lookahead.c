@@ -251,6 +251,11 @@ static void memory_begin(struct look_memory *memory, const struct pgb_lookahead_
 	}
 }
 
+void pgb_lookahead_limit(struct pgb_lookahead *look, uint64_t instructions)
+{
+	look->instructions_asked = instructions;
+}
+
 void pgb_lookahead_run(struct pgb_lookahead *look, struct pgb_lookahead_code *code,
 		       const struct pgb_lookahead_registers *registers,
 		       const struct pgb_lookahead_thread *thread,
@@ -270,12 +275,17 @@ void pgb_lookahead_run(struct pgb_lookahead *look, struct pgb_lookahead_code *co
 	look->branches = branches;
 	look->depth = depth;
 	look->instructions_most = (uint64_t)depth * LOOK_INSTRUCTIONS_PER_BRANCH;
+	if (look->instructions_asked > 0 && look->instructions_asked < look->instructions_most)
+		look->instructions_most = look->instructions_asked;
 	look->result = result;
 	look->ops->begin(look->machine, registers);
 	look->ops->run(look, look->machine);
 	look->ops->end(look->machine, &look->registers);
 	if (result->end == PGB_LOOKAHEAD_UNREADABLE && look->memory.full)
 		result->end = PGB_LOOKAHEAD_LIMIT;
+	else if (result->end == PGB_LOOKAHEAD_LIMIT && look->instructions_asked > 0 &&
+		 result->instructions >= look->instructions_asked)
+		result->end = PGB_LOOKAHEAD_DEPTH;
 	result->end_address = look->registers.pc;
 	result->pages_read += look->memory.used;
 	look->code = NULL;

@@ -94,6 +94,7 @@ struct pgb_lookahead {
 	struct pgb_lookahead_branch *branches;
 	size_t depth;
 	uint64_t instructions_most;
+	uint64_t instructions_asked; /* 0: no more than what depth makes of it */
 	struct pgb_lookahead_result *result;
 	struct pgb_lookahead_registers registers;
 };

@@ -354,6 +354,7 @@ int pgb_walker_new(struct pgb_walker **result, const struct pgb_walker_config *c
 	walker = pgb_calloc(1, sizeof(*walker));
 	walker->config = *config;
 	walker->look = look;
+	pgb_lookahead_limit(look, config->instructions);
 	walker->cpu = -1;
 	sched_getaffinity(0, sizeof(walker->affinity), &walker->affinity);
 	walker->branches = pgb_calloc(config->depth, sizeof(*walker->branches));

@@ -8,6 +8,10 @@
  * the time it took, so the sum of all visits keeps to the percentage. Of the tickets at hand one is
  * drawn at random.
  *
+ * A visit follows a fixed number of instructions, not of branches: a ticket stands for a length of
+ * time, and where branches are dense more of them fall into it. With a fixed number of branches
+ * slow code would count too much.
+ *
  * A process seen for the first time, or with code that was not mapped before, tells its mappings
  * as COMM and MMAP2 records, read from /proc while it is stopped.
  */
@@ -31,7 +35,7 @@ struct pgb_feed_walk_config {
 	size_t pid_count;
 	bool own_child;	    /* the one pid is a held child of ours: tickets start at its exec */
 	uint64_t period_ns; /* CPU time per ticket; 0: default */
-	size_t depth;	    /* taken branches of a visit; 0: default */
+	size_t depth;	    /* taken branches of a visit, on average; 0: default */
 	double max_overhead_percent; /* 0: default */
 	uint64_t seed;
 };

@@ -48,7 +48,7 @@ struct pgb_lookahead_thread {
 };
 
 enum pgb_lookahead_end {
-	PGB_LOOKAHEAD_DEPTH,	   /* as many branches as asked for */
+	PGB_LOOKAHEAD_DEPTH,	   /* as far as asked for */
 	PGB_LOOKAHEAD_SYSCALL,	   /* the next instruction enters the kernel */
 	PGB_LOOKAHEAD_TRAP,	   /* int3, ud2, a division that faults */
 	PGB_LOOKAHEAD_UNSUPPORTED, /* an instruction that we do not execute */
@@ -85,6 +85,12 @@ void pgb_lookahead_code_free(struct pgb_lookahead_code *code);
 /* Check each page of code against memory again before it is used next. */
 void pgb_lookahead_code_stale(struct pgb_lookahead_code *code);
 size_t pgb_lookahead_code_bytes(const struct pgb_lookahead_code *code);
+
+/*
+ * End runs after so many instructions, if `depth` does not end them before; 0: as at first, 256 for
+ * each branch.
+ */
+void pgb_lookahead_limit(struct pgb_lookahead *look, uint64_t instructions);
 
 /*
  * Follow a thread from `registers` for up to `depth` taken branches. `branches` holds depth of

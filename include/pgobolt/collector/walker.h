@@ -54,8 +54,9 @@ struct pgb_walk {
 struct pgb_walker;
 
 struct pgb_walker_config {
-	size_t depth;	 /* taken branches of one visit */
-	pid_t own_child; /* its exit is left for its parent, us, to reap; 0: none */
+	size_t depth;	       /* taken branches of one visit, at most */
+	uint64_t instructions; /* of one visit, at most; 0: what depth makes of it */
+	pid_t own_child;       /* its exit is left for its parent, us, to reap; 0: none */
 	bool follow_cpu; /* move to the CPU of the thread: stops are four times as cheap there */
 	/*
 	 * Called while the thread is stopped and before it is let go, after a walk; may read
