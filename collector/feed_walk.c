@@ -387,6 +387,7 @@ static void feed_finish(struct pgb_feed *feed)
 	if (walk->finished)
 		return;
 	walk->finished = true;
+	pgb_walker_let_go(walk->walker);
 	pay(walk);
 	log_visits(walk);
 }

@@ -32,6 +32,9 @@ enum {
 	FRESH_NS = 1000 * 1000,
 };
 
+/* How long to wait at the end for those that have not stopped yet. */
+#define LET_GO_NS UINT64_C(10000000000)
+
 /* A thread that is asked to stop. */
 struct pending {
 	pid_t pid, tid;
@@ -58,6 +61,7 @@ struct pgb_walker {
 	struct pgb_lookahead_branch *branches;
 	struct pending pending[PENDING_MOST];
 	unsigned int pending_count;
+	bool letting_go;
 	cpu_set_t affinity; /* as it was */
 	sigset_t signals;   /* as they were */
 	struct walker_vvar vvar;
@@ -212,6 +216,8 @@ static enum pgb_visit walk_stopped(struct pgb_walker *walker, struct pgb_walk *w
 			walker_restart_syscall(walk->tid);
 		return PGB_VISIT_KERNEL;
 	}
+	if (walker->letting_go)
+		return PGB_VISIT_KERNEL;
 	walker->tid = walk->tid;
 	walker->current = find_cache(walker, walk->pid, &walk->identity);
 	walk->pc = registers.general.pc;
@@ -324,6 +330,19 @@ int pgb_walker_fd(const struct pgb_walker *walker)
 	return walker->fd_signal;
 }
 
+void pgb_walker_let_go(struct pgb_walker *walker)
+{
+	struct pollfd poll_signal = {.fd = walker->fd_signal, .events = POLLIN};
+	uint64_t deadline = now_ns() + LET_GO_NS;
+	struct pgb_walk walk;
+
+	walker->letting_go = true;
+	while (walker->pending_count > 0 && now_ns() < deadline)
+		if (pgb_walker_collect(walker, &walk) == PGB_VISIT_PENDING)
+			poll(&poll_signal, 1, 10);
+	walker->letting_go = false;
+}
+
 /* ---- life */
 
 /* SIGCHLD comes with every stop; nobody else in this thread may take it meanwhile. */
@@ -368,14 +387,7 @@ void pgb_walker_free(struct pgb_walker *walker)
 {
 	if (walker == NULL)
 		return;
-	/* who is still to stop must not stay stopped; after that our own end detaches it */
-	for (unsigned int i = 0; i < 5000 && walker->pending_count > 0; i++) {
-		struct pgb_walk walk;
-
-		walker->config.stopped = NULL;
-		if (pgb_walker_collect(walker, &walk) == PGB_VISIT_PENDING)
-			usleep(1000);
-	}
+	pgb_walker_let_go(walker);
 	sched_setaffinity(0, sizeof(walker->affinity), &walker->affinity);
 	if (walker->fd_signal >= 0)
 		close(walker->fd_signal);

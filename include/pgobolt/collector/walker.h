@@ -82,6 +82,11 @@ enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid)
  */
 enum pgb_visit pgb_walker_collect(struct pgb_walker *walker, struct pgb_walk *walk);
 /*
+ * Let go of all that were asked to stop, without looking at them. Waits for those that have not
+ * run since, for at most some seconds: whoever stops later stays stopped until pgb_walker_free().
+ */
+void pgb_walker_let_go(struct pgb_walker *walker);
+/*
  * A signalfd of SIGCHLD, which this thread blocks from pgb_walker_new() to pgb_walker_free();
  * the end of a child makes it readable as well. Drained by collect.
  */
