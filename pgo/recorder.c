@@ -376,18 +376,6 @@ static bool fits(const struct pgb_recorder_config *config, const char *name)
 	return !config->server;
 }
 
-/* Would its recording be of any use? */
-static int check_use(const struct attempt *attempt, struct pgb_error *error)
-{
-	const struct pgb_source *source = pgb_source_find(attempt->name);
-	int code = source ? source->probe(attempt->config->host, error) : 0;
-
-	if (code == 0 && source && source->has_branches && !pgb_recording_converts_branches())
-		code = pgb_fail(error, PGB_E_UNSUPPORTED,
-				"this version cannot make a profile of its branches yet");
-	return code;
-}
-
 /* Nothing ran, and it is the source that is the matter. */
 static bool may_try_another(const struct pgb_recording *recording, int code)
 {
@@ -408,9 +396,7 @@ static int try_sources(struct attempt *attempt, struct pgb_error *error)
 			continue;
 		pgb_error_clear(&why);
 		attempt->name = source->name;
-		code = check_use(attempt, &why);
-		if (code == 0)
-			code = try_source(attempt, pgb_text_string(&reasons), &why);
+		code = try_source(attempt, pgb_text_string(&reasons), &why);
 		if (code == 0 || !may_try_another(attempt->recording, code))
 			break;
 		pgb_text_addf(&reasons, "%s%s: %s", reasons.length ? "; " : "", source->name,

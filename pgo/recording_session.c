@@ -8,6 +8,7 @@
 #include "pgo/recording_private.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/bolt/elf_image.h"
+#include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/fdata_read.h"
 #include "pgobolt/bolt/fdata_write.h"
 #include "pgobolt/collector/edge_file.h"
@@ -117,9 +118,20 @@ static int open_image(const struct item *item, struct pgb_elf_image **image,
 	return open_path(item, item->binary->path_open, image, NULL) == 0 ? 0 : code;
 }
 
-bool pgb_recording_converts_branches(void)
+static int branches_to_profile(const struct item *item, struct pgb_elf_image *image,
+			       struct pgb_profile *profile, struct pgb_error *error)
 {
-	return false;
+	struct pgb_cfgs *cfgs;
+	int code = pgb_cfgs_new(&cfgs, image, error);
+
+	if (code != 0)
+		return code;
+	code = pgb_profile_set_kind(profile, PGB_PROFILE_BRANCHES, false, error);
+	if (code == 0)
+		code = pgb_profile_add_branch_edges(profile, cfgs, item->edges, item->index, false,
+						    &item->recorded->stats, error);
+	pgb_cfgs_free(cfgs);
+	return code;
 }
 
 /* Edges to symbolic counts. What kinds of edges there are depends on the source. */
@@ -132,9 +144,8 @@ static int edges_to_profile(const struct item *item, struct pgb_elf_image *image
 	/* llvm-bolt refuses it; and the libraries of a distribution are many and large. */
 	if (!pgb_elf_image_has_symbols(image))
 		return pgb_fail(error, PGB_E_NOT_SUITABLE, "it is stripped (no .symtab)");
-	if (item->recording->branches && !pgb_recording_converts_branches())
-		return pgb_fail(error, PGB_E_UNSUPPORTED,
-				"this version keeps branches as edges and does not convert them");
+	if (item->recording->branches)
+		return branches_to_profile(item, image, profile, error);
 	event = pgb_event_canonical_name(item->recording->event);
 	code = pgb_profile_set_kind(profile, PGB_PROFILE_SAMPLES, false, error);
 	if (code == 0)

@@ -62,13 +62,6 @@ static void add_sampling(struct doctor *doctor, const struct pgb_recorder_source
 			       error.message);
 		return;
 	}
-	if (source->has_branches && !pgb_recording_converts_branches()) {
-		pgb_doctor_add(&doctor->sources, PGB_FINDING_NOTE, row->name, NULL,
-			       "%s works: %s; this version keeps them, but makes no fdata of them "
-			       "yet",
-			       row->name, row->summary);
-		return;
-	}
 	pgb_doctor_add(&doctor->sources, PGB_FINDING_GOOD, row->name, NULL,
 		       "%s works: %s (event %s)", row->name, row->summary, plan.event_name);
 	choose(doctor, row);

@@ -92,9 +92,6 @@ char *pgb_recording_file(const struct pgb_recording *recording, const char *file
 
 /* ---- writing */
 
-/* Can this version make fdata of branches, or does it only keep their edges? */
-bool pgb_recording_converts_branches(void);
-
 struct pgb_recording_writer;
 
 /*
