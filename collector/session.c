@@ -82,7 +82,12 @@ static void take_trace(void *context, const struct pgb_record *record, uint64_t 
 		return;
 	}
 	session->stats.mapped++;
+	/* perf2bolt believes the code alone. */
+	if (session->decode.compat_perf2bolt)
+		flags &= ~(unsigned int)PGB_BRANCH_RETURN;
 	edge.kind = edge.to == PGB_ADDRESS_NONE ? PGB_EDGE_BRANCH : PGB_EDGE_TRACE;
+	if (flags & PGB_BRANCH_RETURN)
+		edge.kind = PGB_EDGE_RETURN;
 	if (flags & PGB_BRANCH_NOT_TAKEN) {
 		edge.kind = PGB_EDGE_NOT_TAKEN;
 		edge.to = PGB_ADDRESS_NONE;
@@ -100,7 +105,7 @@ static void take_trace(void *context, const struct pgb_record *record, uint64_t 
 	}
 	if (is_binary(source)) {
 		edge.binary = source.binary;
-		edge.kind = PGB_EDGE_BRANCH;
+		edge.kind = flags & PGB_BRANCH_RETURN ? PGB_EDGE_RETURN : PGB_EDGE_BRANCH;
 		edge.branch = source.address;
 		edge.from = PGB_ADDRESS_EXTERNAL;
 		edge.to = PGB_ADDRESS_NONE;

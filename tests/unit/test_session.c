@@ -340,6 +340,7 @@ static void every_other_sample_is_counted_apart(void **state)
 #define FILE_ADDRESS(offset) (0x401000 + (offset))
 #define X		     PGB_ADDRESS_EXTERNAL
 #define NONE		     PGB_ADDRESS_NONE
+#define RETURN		     ((uint64_t)PERF_BR_RET << 20)
 
 static const struct branch_row {
 	struct perf_entry entries[3]; /* newest first */
@@ -385,6 +386,16 @@ static const struct branch_row {
 	 {{0, PGB_EDGE_TRACE, X, FILE_ADDRESS(0x20), FILE_ADDRESS(0x40), 1, 0},
 	  {0, PGB_EDGE_BRANCH, FILE_ADDRESS(0x40), X, NONE, 1, 0}},
 	 2},
+	{/* returns that the hardware knows as such: within, and from the library */
+	 {{A + 0x40, A + 0x10, RETURN}, {B + 0x90, A + 0x30, RETURN}},
+	 2,
+	 2,
+	 0,
+	 0,
+	 {{0, PGB_EDGE_RETURN, FILE_ADDRESS(0x40), FILE_ADDRESS(0x10), NONE, 1, 0},
+	  {0, PGB_EDGE_RETURN, X, FILE_ADDRESS(0x30), FILE_ADDRESS(0x40), 1, 0},
+	  {1, PGB_EDGE_RETURN, FILE_ADDRESS(0x90), X, NONE, 1, 0}},
+	 3},
 	{/* nowhere near a binary */
 	 {{0x999000, 0x998000, 0}, {ANON, ANON + 8, 0}, {0x999000, ANON, 0}},
 	 3,
