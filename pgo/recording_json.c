@@ -10,6 +10,7 @@
 
 #include "pgo/recording_private.h"
 #include "pgobolt/base/text.h"
+#include "pgobolt/pgo/quality_json.h"
 #include "pgobolt/pgo/recording.h"
 
 #define FORMAT_NAME "pgobolt-recording"
@@ -115,6 +116,10 @@ static const struct field binary_fields[] = {
 	BINARY("fdata_no_function", FIELD_COUNT, stats.no_function),
 	BINARY("fdata_external", FIELD_COUNT, stats.external),
 	BINARY("fdata_dropped", FIELD_COUNT, stats.dropped),
+	BINARY("ranges", FIELD_COUNT, stats.ranges),
+	BINARY("ranges_written", FIELD_COUNT, stats.ranges_written),
+	BINARY("ranges_outside", FIELD_COUNT, stats.ranges_outside),
+	BINARY("ranges_dropped", FIELD_COUNT, stats.ranges_dropped),
 	{NULL, FIELD_TEXT, 0},
 };
 
@@ -180,6 +185,14 @@ json_t *pgb_recording_counters_json(const struct pgb_session_stats *stats)
 	return fields_json(counter_fields, stats);
 }
 
+static json_t *binary_json(const struct pgb_recorded_binary *binary)
+{
+	json_t *json = fields_json(binary_fields, binary);
+
+	json_object_set_new(json, "quality", pgb_quality_json(&binary->quality));
+	return json;
+}
+
 char *pgb_recording_text(const struct pgb_recording *recording)
 {
 	const struct pgb_recorded_binary *main_binary = pgb_recording_main(recording);
@@ -189,8 +202,7 @@ char *pgb_recording_text(const struct pgb_recording *recording)
 	char *dumped;
 
 	for (size_t i = 0; i < recording->binaries.count; i++)
-		json_array_append_new(binaries,
-				      fields_json(binary_fields, &recording->binaries.items[i]));
+		json_array_append_new(binaries, binary_json(&recording->binaries.items[i]));
 	json_object_set_new(root, "format", json_string(FORMAT_NAME));
 	json_object_set_new(root, "version", json_integer(PGB_RECORDING_VERSION));
 	json_object_set_new(root, "host", fields_json(host_fields, recording));
@@ -298,6 +310,10 @@ static int get_binaries(const struct reader *reader, const json_t *json,
 		pgb_array_push(&recording->binaries, (struct pgb_recorded_binary){0});
 		binary = &recording->binaries.items[i];
 		code = get_fields(reader, binary_fields, json_array_get(array, i), binary);
+		if (code == 0 &&
+		    !pgb_quality_from_json(&binary->quality,
+					   json_object_get(json_array_get(array, i), "quality")))
+			code = wrong_key(reader, "quality", "a set of figures");
 		if (code == 0 && !is_safe_name(binary->edges_file))
 			code = wrong_key(reader, "edges_file", "a file name");
 		if (code == 0 && !is_safe_name(binary->fdata_file))

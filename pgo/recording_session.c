@@ -7,57 +7,20 @@
 
 #include "pgo/recording_private.h"
 #include "pgobolt/base/text.h"
-#include "pgobolt/bolt/elf_image.h"
-#include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/fdata_read.h"
-#include "pgobolt/bolt/fdata_write.h"
 #include "pgobolt/collector/edge_file.h"
 #include "pgobolt/collector/file.h"
-
-/* NAME-ID.fdata has to fit into 255 bytes, with an ID of up to 128. */
-#define NAME_BYTES_MAX 96
 
 /* So few may miss all but the loader. */
 #define SAMPLES_FEW 100
 #define MORE_SAMPLES                                                                               \
 	"the program ran too shortly or slept: give it more work, or sample more often with -F"
 
-/* One binary on its way to disk. */
-struct item {
-	struct pgb_recording_writer *writer;
-	const struct pgb_recording *recording;
-	const struct pgb_binary *binary;
-	struct pgb_recorded_binary *recorded;
-	struct pgb_edges *edges;
-	uint32_t index; /* of the binary, in edges */
-};
-
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
 	return slash && slash[1] != '\0' ? slash + 1 : path;
-}
-
-/* Any name as a file name: no control characters, no leading dot, valid in JSON. */
-static char *file_name(const struct pgb_recorded_binary *recorded, const char *suffix)
-{
-	char *name = pgb_format("%.*s", NAME_BYTES_MAX, recorded->name);
-	char *result;
-
-	for (unsigned char *at = (unsigned char *)name; *at != '\0'; at++)
-		if (*at <= ' ' || *at >= 0x7f || *at == '/')
-			*at = '_';
-	if (name[0] == '.')
-		name[0] = '_';
-	result = pgb_format("%s-%s.%s", name, recorded->id, suffix);
-	free(name);
-	return result;
-}
-
-static char *in_temporary(const struct pgb_recording_writer *writer, const char *file)
-{
-	return pgb_format("%s/%s", writer->temporary, file);
 }
 
 static struct pgb_recorded_binary *new_entry(struct pgb_recording *recording,
@@ -77,143 +40,19 @@ static struct pgb_recorded_binary *new_entry(struct pgb_recording *recording,
 	return &recording->binaries.items[recording->binaries.count - 1];
 }
 
-/* ---- profiles */
-
-/* Is this file still the one that ran? */
-static bool is_same_file(const struct item *item, const char *path)
-{
-	struct pgb_binary binary;
-	bool same = false;
-
-	if (pgb_binary_read(&binary, path, path, NULL) == 0 && binary.kind == PGB_BINARY_ELF) {
-		char *id = pgb_binary_id(&binary);
-
-		same = strcmp(id, item->recorded->id) == 0;
-		free(id);
-	}
-	pgb_binary_release(&binary);
-	return same;
-}
-
-static int open_path(const struct item *item, const char *path, struct pgb_elf_image **image,
-		     struct pgb_error *error)
-{
-	int code = pgb_elf_image_open(image, path, error);
-
-	if (code != 0 || is_same_file(item, path))
-		return code;
-	pgb_elf_image_close(*image);
-	*image = NULL;
-	return pgb_fail(error, PGB_E_MISMATCH, "it was replaced while it was recorded");
-}
-
-/* By its own name where that still is the file that ran: messages show it. */
-static int open_image(const struct item *item, struct pgb_elf_image **image,
-		      struct pgb_error *error)
-{
-	int code = open_path(item, item->binary->path, image, error);
-
-	if (code == 0 || strcmp(item->binary->path, item->binary->path_open) == 0)
-		return code;
-	return open_path(item, item->binary->path_open, image, NULL) == 0 ? 0 : code;
-}
-
-static int branches_to_profile(const struct item *item, struct pgb_elf_image *image,
-			       struct pgb_profile *profile, struct pgb_error *error)
-{
-	struct pgb_cfgs *cfgs;
-	int code = pgb_cfgs_new(&cfgs, image, error);
-
-	if (code != 0)
-		return code;
-	code = pgb_profile_set_kind(profile, PGB_PROFILE_BRANCHES, false, error);
-	if (code == 0)
-		code = pgb_profile_add_branch_edges(profile, cfgs, item->edges, item->index, false,
-						    &item->recorded->stats, error);
-	pgb_cfgs_free(cfgs);
-	return code;
-}
-
-/* Edges to symbolic counts. What kinds of edges there are depends on the source. */
-static int edges_to_profile(const struct item *item, struct pgb_elf_image *image,
-			    struct pgb_profile *profile, struct pgb_error *error)
-{
-	char *event;
-	int code;
-
-	/* llvm-bolt refuses it; and the libraries of a distribution are many and large. */
-	if (!pgb_elf_image_has_symbols(image))
-		return pgb_fail(error, PGB_E_NOT_SUITABLE, "it is stripped (no .symtab)");
-	if (item->recording->branches)
-		return branches_to_profile(item, image, profile, error);
-	event = pgb_event_canonical_name(item->recording->event);
-	code = pgb_profile_set_kind(profile, PGB_PROFILE_SAMPLES, false, error);
-	if (code == 0)
-		pgb_profile_add_event(profile, event);
-	free(event);
-	if (code == 0)
-		code = pgb_profile_add_ip_edges(profile, image, item->edges, item->index,
-						&item->recorded->stats, error);
-	return code;
-}
-
-static int write_fdata(const struct pgb_recording_writer *writer,
-		       struct pgb_recorded_binary *recorded, struct pgb_profile *profile,
-		       struct pgb_error *error)
-{
-	char *file = file_name(recorded, "fdata");
-	char *path = in_temporary(writer, file);
-	int code = pgb_fdata_write_file(path, profile, error);
-
-	if (code == 0) {
-		recorded->fdata_file = file;
-		recorded->functions = pgb_profile_function_count(profile);
-	} else {
-		free(file);
-	}
-	free(path);
-	return code;
-}
-
-/* What cannot be converted is no error: the reason is kept. What cannot be written is one. */
-static int convert(const struct item *item, struct pgb_error *error)
-{
-	struct pgb_elf_image *image = NULL;
-	struct pgb_profile *profile = pgb_profile_new();
-	struct pgb_error why = {0};
-	int code = open_image(item, &image, &why);
-
-	if (code == 0)
-		code = edges_to_profile(item, image, profile, &why);
-	if (code != 0) {
-		item->recorded->reason = pgb_dup(why.message);
-		code = 0;
-	} else if (pgb_profile_total(profile) == 0) {
-		item->recorded->reason = pgb_dup("no sample fell into a function");
-	} else {
-		code = write_fdata(item->writer, item->recorded, profile, error);
-	}
-	pgb_profile_free(profile);
-	pgb_elf_image_close(image);
-	return code;
-}
-
 /* ---- edges */
 
 /* With --add: what the former recording counted in the same binary. */
-static int add_former_edges(const struct item *item, struct pgb_error *error)
+static int add_former_edges(const struct pgb_recording_item *item, struct pgb_error *error)
 {
-	const struct pgb_recording *former = pgb_recording_writer_former(item->writer);
-	const struct pgb_recorded_binary *recorded =
-		former ? pgb_recording_find(former, item->binary) : NULL;
 	struct pgb_edge_file_head head = {0};
 	struct pgb_file_map map;
 	char *path;
 	int code;
 
-	if (recorded == NULL || recorded->edges_file == NULL)
+	if (item->former == NULL || item->former->edges_file == NULL)
 		return 0;
-	path = pgb_recording_file(former, recorded->edges_file);
+	path = pgb_recording_file(&item->writer->former, item->former->edges_file);
 	code = pgb_file_map_open(&map, path, error);
 	if (code == 0) {
 		code = pgb_edge_file_read(pgb_cursor_of(map.bytes, map.size_bytes), path, 1, &head,
@@ -221,12 +60,12 @@ static int add_former_edges(const struct item *item, struct pgb_error *error)
 		pgb_edge_file_head_release(&head);
 		pgb_file_map_close(&map);
 	}
-	item->recorded->executable |= recorded->executable;
+	item->recorded->executable |= item->former->executable;
 	free(path);
 	return code;
 }
 
-static int write_edges(const struct item *item, struct pgb_error *error)
+static int write_edges(const struct pgb_recording_item *item, struct pgb_error *error)
 {
 	const struct pgb_edge_file_head head = {
 		.build_id = item->binary->build_id,
@@ -235,8 +74,8 @@ static int write_edges(const struct item *item, struct pgb_error *error)
 		.source = item->recording->source,
 		.event = item->recording->event,
 	};
-	char *file = file_name(item->recorded, "edges");
-	char *path = in_temporary(item->writer, file);
+	char *file = pgb_recording_file_name(item->recorded, "edges");
+	char *path = pgb_recording_temporary(item->writer, file);
 	int code = pgb_edge_file_write(path, &head, item->edges, item->index, error);
 
 	free(path);
@@ -247,7 +86,7 @@ static int write_edges(const struct item *item, struct pgb_error *error)
 	return code;
 }
 
-static int write_binary(const struct item *item, struct pgb_error *error)
+static int write_binary(const struct pgb_recording_item *item, struct pgb_error *error)
 {
 	const struct pgb_edge *edges;
 	size_t count;
@@ -266,7 +105,7 @@ static int write_binary(const struct item *item, struct pgb_error *error)
 		return 0;
 	}
 	code = write_edges(item, error);
-	return code ? code : convert(item, error);
+	return code ? code : pgb_recording_convert(item, error);
 }
 
 /* ---- former binaries that did not run this time */
@@ -297,7 +136,7 @@ static int carry_file(const struct pgb_recording_writer *writer, const char *fil
 	if (file == NULL)
 		return 0;
 	from = pgb_recording_file(&writer->former, file);
-	to = in_temporary(writer, file);
+	to = pgb_recording_temporary(writer, file);
 	code = copy_file(from, to, error);
 	free(from);
 	free(to);
@@ -387,13 +226,10 @@ static int explain_empty(const struct pgb_session_stats *stats, struct pgb_error
 	return PGB_E_EMPTY;
 }
 
-/* Edges without a single profile are of use only where a later version may convert them. */
 static int check_profiles(const struct pgb_recording *recording, struct pgb_error *error)
 {
 	const struct pgb_recorded_binary *heaviest = NULL;
 
-	if (recording->branches)
-		return 0;
 	for (size_t i = 0; i < recording->binaries.count; i++) {
 		const struct pgb_recorded_binary *binary = &recording->binaries.items[i];
 
@@ -423,11 +259,12 @@ int pgb_recording_write_session(struct pgb_recording_writer *writer,
 {
 	struct pgb_addrspace *space = pgb_session_addrspace(session);
 	struct pgb_edges *edges = pgb_session_edges(session);
+	const struct pgb_recording *former = pgb_recording_writer_former(writer);
 	int code = 0;
 
 	recording->stats = *pgb_session_stats(session);
 	for (uint32_t i = 0; i < pgb_addrspace_binary_count(space) && code == 0; i++) {
-		struct item item = {
+		struct pgb_recording_item item = {
 			.writer = writer,
 			.recording = recording,
 			.binary = pgb_addrspace_binary(space, i),
@@ -441,6 +278,7 @@ int pgb_recording_write_session(struct pgb_recording_writer *writer,
 			continue;
 		item.recorded =
 			new_entry(recording, item.binary, pgb_session_is_executable(session, i));
+		item.former = former ? pgb_recording_find(former, item.binary) : NULL;
 		code = write_binary(&item, error);
 	}
 	if (code == 0 && recording->binaries.count == 0)
@@ -466,8 +304,10 @@ int pgb_recording_write_profile(struct pgb_recording_writer *writer,
 		free(path);
 	}
 	if (code == 0)
-		code = write_fdata(writer, recorded, profile, error);
+		code = pgb_recording_write_fdata(writer, recorded, profile, error);
 	recorded->count = recorded->stats.seen = recorded->stats.written =
 		pgb_profile_total(profile);
+	if (code == 0)
+		pgb_recording_judge_counts(recorded, profile);
 	return code;
 }

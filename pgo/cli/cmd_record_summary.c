@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "pgo/cli/quality_report.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/cli/table.h"
@@ -13,7 +14,6 @@ enum {
 	BINARIES_SHOWN = 8,
 	/* Worth a warning. */
 	LOST_PERCENT = 5,
-	SAMPLES_FEW = 200,
 };
 
 static double percent(uint64_t part, uint64_t whole)
@@ -116,11 +116,6 @@ static void print_samples(struct pgb_output *output, const struct pgb_recording 
 			PGB_COUNT(samples), recording->event, PGB_DURATION(stats->duration_ns),
 			lost ? PGB_COUNT(lost) : "none",
 			PGB_PERCENT(percent(stats->cpu_ns, stats->duration_ns)));
-	if (samples < SAMPLES_FEW)
-		pgb_output_warning(output,
-				   "only %s samples: give the program more work, or add "
-				   "runs with --add",
-				   PGB_COUNT(samples));
 	if (percent(lost, samples + lost) >= LOST_PERCENT)
 		pgb_output_warning(output,
 				   "%s of the samples were lost: sample less often (-F, -c)",
@@ -168,6 +163,14 @@ static const struct pgb_recorded_binary *heaviest_profile(const struct pgb_recor
 	return heaviest;
 }
 
+static void print_quality(struct pgb_output *output, const struct pgb_recording *recording)
+{
+	const struct pgb_recorded_binary *binary = heaviest_profile(recording);
+
+	if (binary != NULL)
+		pgb_quality_print(output, &binary->quality);
+}
+
 static void print_next(struct pgb_output *output, const struct pgb_recording *recording)
 {
 	const struct pgb_recorded_binary *binary = heaviest_profile(recording);
@@ -208,6 +211,7 @@ void pgb_record_summary(struct pgb_output *output, const struct pgb_recording *r
 	print_program(output, &recording->stats);
 	print_samples(output, recording);
 	print_binaries(output, recording);
+	print_quality(output, recording);
 	pgb_output_line(output, "Recording: %s", recording->directory);
 	print_next(output, recording);
 }

@@ -17,6 +17,7 @@
 #include "pgobolt/base/cursor.h"
 #include "pgobolt/base/error.h"
 #include "pgobolt/bolt/profile.h"
+#include "pgobolt/bolt/quality.h"
 #include "pgobolt/collector/binary.h"
 #include "pgobolt/collector/session.h"
 
@@ -38,6 +39,7 @@ struct pgb_recorded_binary {
 	uint64_t count;			/* samples, branches, or counts of instrumented runs */
 	uint64_t functions;		/* with counts, in the fdata */
 	struct pgb_profile_stats stats; /* edges to fdata; zeros where nothing was converted */
+	struct pgb_quality quality;	/* of the fdata; grade 0 where it is not known */
 };
 
 struct pgb_recording {
