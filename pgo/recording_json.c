@@ -114,6 +114,7 @@ static const struct field binary_fields[] = {
 	BINARY("fdata_seen", FIELD_COUNT, stats.seen),
 	BINARY("fdata_written", FIELD_COUNT, stats.written),
 	BINARY("fdata_no_function", FIELD_COUNT, stats.no_function),
+	BINARY("fdata_returns", FIELD_COUNT, stats.returns),
 	BINARY("fdata_external", FIELD_COUNT, stats.external),
 	BINARY("fdata_dropped", FIELD_COUNT, stats.dropped),
 	BINARY("ranges", FIELD_COUNT, stats.ranges),
