@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "bolt/fdata_private.h"
 #include "pgobolt/base/limits.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
@@ -30,7 +31,6 @@ struct reader {
 	struct pgb_profile *profile;
 	struct recent_place recent[2]; /* first and second place of a line */
 	struct pgb_text unescaped;
-	uint64_t lines_read;
 	struct pgb_error *error;
 };
 
@@ -209,7 +209,6 @@ static int read_line_end(struct reader *reader)
 							   : "the end of the line");
 	reader->at++;
 	reader->line++;
-	reader->lines_read++;
 	return 0;
 }
 
@@ -328,8 +327,11 @@ static int read_header(struct reader *reader)
 				    samples ? PGB_PROFILE_SAMPLES : PGB_PROFILE_BRANCHES, bolted,
 				    reader->error);
 	if (code != 0)
-		pgb_remedy(reader->error, "leave out %s", reader->what);
-	return code;
+		return pgb_remedy(reader->error, "leave out %s", reader->what);
+	if (reader->at == reader->end)
+		return pgb_fail(reader->error, PGB_E_EMPTY,
+				"%s: the profile has a header and no line", reader->what);
+	return 0;
 }
 
 static int read_lines(struct reader *reader)
@@ -356,23 +358,10 @@ static int read_lines(struct reader *reader)
 	return code;
 }
 
-static int check_ends(struct reader *reader, struct pgb_cursor bytes)
+static struct reader start_reading(struct pgb_cursor bytes, const char *what, uint64_t weight,
+				   struct pgb_profile *profile, struct pgb_error *error)
 {
-	if (reader->at == reader->end)
-		return pgb_fail(reader->error, PGB_E_EMPTY, "%s: the profile is empty",
-				reader->what);
-	if (reader->end[-1] != '\n')
-		return pgb_fail(reader->error, PGB_E_TRUNCATED,
-				"%s: the last line has no newline: the file was cut off",
-				reader->what);
-	(void)bytes;
-	return 0;
-}
-
-int pgb_fdata_read(struct pgb_cursor bytes, const char *what, uint64_t weight,
-		   struct pgb_profile *profile, struct pgb_error *error)
-{
-	struct reader reader = {
+	return (struct reader){
 		.at = (const char *)bytes.at,
 		.end = (const char *)bytes.end,
 		.line = 1,
@@ -381,15 +370,42 @@ int pgb_fdata_read(struct pgb_cursor bytes, const char *what, uint64_t weight,
 		.profile = profile,
 		.error = error,
 	};
-	int code = check_ends(&reader, bytes);
+}
+
+static int check_ends(struct reader *reader)
+{
+	if (reader->at == reader->end)
+		return pgb_fail(reader->error, PGB_E_EMPTY, "%s: the profile is empty",
+				reader->what);
+	if (reader->end[-1] != '\n')
+		return pgb_fail(reader->error, PGB_E_TRUNCATED,
+				"%s: the last line has no newline: the file was cut off",
+				reader->what);
+	return 0;
+}
+
+int pgb_fdata_read_header(struct pgb_cursor *bytes, const char *what, struct pgb_profile *profile,
+			  struct pgb_error *error)
+{
+	struct reader reader = start_reading(*bytes, what, 1, profile, error);
+	int code = check_ends(&reader);
+
+	if (code == 0)
+		code = read_header(&reader);
+	bytes->at = (const uint8_t *)reader.at;
+	return code;
+}
+
+int pgb_fdata_read(struct pgb_cursor bytes, const char *what, uint64_t weight,
+		   struct pgb_profile *profile, struct pgb_error *error)
+{
+	struct reader reader = start_reading(bytes, what, weight, profile, error);
+	int code = check_ends(&reader);
 
 	if (code == 0)
 		code = read_header(&reader);
 	if (code == 0)
 		code = read_lines(&reader);
-	if (code == 0 && reader.lines_read == 0)
-		code = pgb_fail(error, PGB_E_EMPTY, "%s: the profile has a header and no line",
-				what);
 	pgb_text_release(&reader.unescaped);
 	return code;
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "bolt/fdata_private.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
 
@@ -173,6 +174,14 @@ static void put_header(struct writer *writer, const struct pgb_profile *profile)
 	}
 	if (pgb_profile_bolted(profile))
 		put_text(writer, "boltedcollection\n");
+}
+
+void pgb_fdata_write_header(FILE *stream, const struct pgb_profile *profile)
+{
+	struct writer writer = {.stream = stream, .profile = profile};
+
+	put_header(&writer, profile);
+	flush(&writer);
 }
 
 void pgb_fdata_write(FILE *stream, struct pgb_profile *profile)

@@ -299,6 +299,15 @@ const struct pgb_profile_memory *pgb_profile_memories(struct pgb_profile *profil
 	return profile->memories_out.items;
 }
 
+size_t pgb_profile_line_count(struct pgb_profile *profile)
+{
+	pgb_profile_table_sort(&profile->branches, profile);
+	pgb_profile_table_sort(&profile->samples, profile);
+	pgb_profile_table_sort(&profile->memories, profile);
+	return profile->branches.line_count + profile->samples.line_count +
+	       profile->memories.line_count;
+}
+
 bool pgb_profile_is_empty(const struct pgb_profile *profile)
 {
 	return profile->branches.functions.count == 0 && profile->samples.functions.count == 0 &&

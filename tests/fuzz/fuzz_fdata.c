@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bolt/fdata_private.h"
 #include "pgobolt/bolt/fdata_read.h"
 #include "pgobolt/bolt/fdata_write.h"
+
+#define WEIGHT 3
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
 
@@ -42,13 +45,69 @@ static void check_round_trip(struct pgb_profile *profile)
 	free(text);
 }
 
+/* The two files merged side by side; NULL: they need another way. */
+static char *merged_sorted(const struct pgb_cursor *files, size_t *size_bytes)
+{
+	struct pgb_fdata_lines lines[2] = {{files[0], WEIGHT}, {files[1], 1}};
+	struct pgb_profile *header = pgb_profile_new();
+	struct pgb_fdata_merged merged = {0};
+	char *text = NULL;
+	FILE *stream = open_memstream(&text, size_bytes);
+	bool good = true;
+
+	if (stream == NULL)
+		abort();
+	for (size_t i = 0; good && i < 2; i++)
+		good = pgb_fdata_read_header(&lines[i].bytes, "in", header, NULL) == 0;
+	if (good) {
+		pgb_fdata_write_header(stream, header);
+		good = pgb_fdata_merge_sorted(lines, 2,
+					      pgb_profile_kind(header) == PGB_PROFILE_SAMPLES,
+					      stream, &merged) &&
+		       merged.lines > 0;
+	}
+	fclose(stream);
+	pgb_profile_free(header);
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Both ways lead to the same text. */
+static void check_merge(const struct pgb_cursor *files)
+{
+	size_t size, size_expected;
+	char *text = merged_sorted(files, &size), *expected;
+	struct pgb_profile *profile;
+
+	if (text == NULL)
+		return;
+	profile = pgb_profile_new();
+	for (size_t i = 0; i < 2; i++)
+		if (pgb_fdata_read(files[i], "in", i ? 1 : WEIGHT, profile, NULL) != 0)
+			abort();
+	expected = written(profile, &size_expected);
+	if (size != size_expected || memcmp(text, expected, size) != 0)
+		abort();
+	free(expected);
+	free(text);
+	pgb_profile_free(profile);
+}
+
+/* Two files with a NUL between them, or one that is merged with itself. */
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
 	struct pgb_profile *profile = pgb_profile_new();
-	struct pgb_error error = {0};
+	const uint8_t *end = size_bytes > 0 ? memchr(bytes, 0, size_bytes) : NULL;
+	size_t size_first = end ? (size_t)(end - bytes) : size_bytes;
+	struct pgb_cursor files[2];
 
-	if (pgb_fdata_read(pgb_cursor_of(bytes, size_bytes), "in", 3, profile, &error) == 0)
+	if (pgb_fdata_read(pgb_cursor_of(bytes, size_bytes), "in", WEIGHT, profile, NULL) == 0)
 		check_round_trip(profile);
 	pgb_profile_free(profile);
+	files[0] = pgb_cursor_of(bytes, size_first);
+	files[1] = end ? pgb_cursor_of(end + 1, size_bytes - size_first - 1) : files[0];
+	check_merge(files);
 	return 0;
 }

@@ -39,7 +39,7 @@ struct pgb_profile_sample {
 	uint64_t count;
 };
 
-/* Kinds 3 and 4 of fdata: an instruction and the data address it touched. */
+/* An instruction and the data address it touched. */
 struct pgb_profile_memory {
 	struct pgb_place at, data; /* data.name UNKNOWN: data.offset is an address */
 	uint64_t count;
@@ -85,6 +85,7 @@ const struct pgb_profile_memory *pgb_profile_memories(struct pgb_profile *profil
 size_t pgb_profile_branch_functions(struct pgb_profile *profile);
 const struct pgb_profile_branch *pgb_profile_function_branches(struct pgb_profile *profile,
 							       size_t index, size_t *count);
+size_t pgb_profile_line_count(struct pgb_profile *profile);
 /* Not a single line. */
 bool pgb_profile_is_empty(const struct pgb_profile *profile);
 /* Distinct function names that have counts; sum of all counts. */
