@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgo/merge_private.h"
 
+#include "pgobolt/base/alloc.h"
 #include "pgobolt/base/limits.h"
 #include "pgobolt/base/text.h"
-#include "pgobolt/bolt/fdata_read.h"
-#include "pgobolt/bolt/fdata_write.h"
-#include "pgobolt/bolt/profile.h"
+#include "pgobolt/bolt/fdata_merge.h"
 #include "pgobolt/collector/edges.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/collector/preagg.h"
@@ -16,43 +15,21 @@ void pgb_merge_announce(const struct pgb_merge_job *job, size_t index)
 		job->progress(job->progress_context, index);
 }
 
-/* What the profile refuses does not know which file it came from. */
-static int read_fdata(const struct pgb_merge_input *input, struct pgb_profile *profile,
-		      struct pgb_error *error)
-{
-	struct pgb_error why = {0};
-	int code = pgb_fdata_read_file(input->path, input->weight, profile, &why);
-
-	if (code == 0)
-		return 0;
-	if (strstr(why.message, input->path))
-		pgb_fail(error, code, "%s", why.message);
-	else
-		pgb_fail(error, code, "%s: %s", input->path, why.message);
-	return why.remedy[0] ? pgb_remedy(error, "%s", why.remedy) : code;
-}
-
 static int merge_fdata(const struct pgb_merge_job *job, struct pgb_merge_result *result,
 		       struct pgb_error *error)
 {
-	struct pgb_profile *profile = pgb_profile_new();
-	size_t branches, samples, memories;
-	int code = 0;
+	struct pgb_fdata_input *inputs = pgb_calloc(job->input_count, sizeof(*inputs));
+	struct pgb_fdata_merged merged;
+	int code;
 
-	for (size_t i = 0; code == 0 && i < job->input_count; i++) {
+	for (size_t i = 0; i < job->input_count; i++) {
 		pgb_merge_announce(job, i);
-		code = read_fdata(&job->inputs[i], profile, error);
+		inputs[i] = (struct pgb_fdata_input){job->inputs[i].path, job->inputs[i].weight};
 	}
-	if (code == 0)
-		code = pgb_fdata_write_file(job->output, profile, error);
-	if (code == 0) {
-		pgb_profile_branches(profile, &branches);
-		pgb_profile_samples(profile, &samples);
-		pgb_profile_memories(profile, &memories);
-		result->lines = branches + samples + memories;
-		result->total = pgb_profile_total(profile);
-	}
-	pgb_profile_free(profile);
+	code = pgb_fdata_merge(inputs, job->input_count, job->output, &merged, error);
+	result->lines = merged.lines;
+	result->total = merged.total;
+	free(inputs);
 	return code;
 }
 
