@@ -214,9 +214,16 @@ static void count_functions(struct pgb_quality *quality, struct tallies *tallies
 	for (size_t i = 0; i < tallies->count; i++) {
 		const struct pgb_elf_function *function = pgb_elf_image_function(tallies->image, i);
 
-		tallies->items[i].size_bytes = function->size_bytes;
-		quality->functions += tallies->items[i].has_profile && !function->is_plt;
-		quality->functions_in_binary += !function->is_plt;
+		struct tally *tally = &tallies->items[i];
+
+		/* Entries of the PLT are no functions that could be laid out. */
+		if (function->is_plt) {
+			*tally = (struct tally){0};
+			continue;
+		}
+		tally->size_bytes = function->size_bytes;
+		quality->functions += tally->has_profile;
+		quality->functions_in_binary++;
 	}
 }
 
@@ -250,6 +257,8 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 		find_density(quality, &tallies);
 	}
 	find_hot_set(quality, &tallies);
+	if (quality->branches && input->cfgs)
+		quality->flow = pgb_quality_flow(input);
 	if (input->stats) {
 		quality->dropped = share(input->stats->dropped, input->stats->seen);
 		quality->mismatching = share(input->stats->ranges_dropped, input->stats->ranges);

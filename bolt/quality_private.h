@@ -8,6 +8,8 @@
 /* llvm-bolt's -profile-density-threshold. */
 #define PGB_QUALITY_DENSITY_ENOUGH 60.0
 
+/* See quality.h; below 0: there is no block to compare. Needs input->cfgs. */
+double pgb_quality_flow(const struct pgb_quality_input *input);
 /* Grade and reasons from the figures. */
 void pgb_quality_judge(struct pgb_quality *quality, const struct pgb_quality_input *input);
 

@@ -173,6 +173,7 @@ static int make_profile(struct pgb_conversion *conversion, size_t index, struct 
 			    &(struct pgb_quality_input){
 				    .profile = profile,
 				    .image = conversion->targets[index].image,
+				    .cfgs = conversion->targets[index].cfgs,
 				    .edges = conversion->from_fdata ? NULL : conversion->edges,
 				    .binary = (uint32_t)index,
 				    .halves = !conversion->halves_unknown,

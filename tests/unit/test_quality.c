@@ -17,7 +17,8 @@ static const char program[] =
 	"s += i * n; return s; }\n"
 	"__attribute__((noinline)) int warm(int n) { return n > 2 ? hot(n) : n; }\n"
 	"__attribute__((noinline)) int cold(int n) { return warm(n) * 3; }\n"
-	"int main(void) { return cold(7); }\n";
+	"int getpid(void);\n"
+	"int main(void) { return cold(getpid()); }\n";
 
 static struct workshop workshop;
 static struct pgb_elf_image *image;
@@ -28,7 +29,7 @@ static int set_up(void **state)
 
 	(void)state;
 	workshop_open(&workshop);
-	workshop_compile(&workshop, "app", "-O1 -fno-inline", program);
+	workshop_compile(&workshop, "app", "-O1 -fno-inline -fplt -Wl,-z,lazy", program);
 	path = workshop_path(&workshop, "app");
 	assert_int_equal(pgb_elf_image_open(&image, path, NULL), 0);
 	assert_int_equal(pgb_elf_image_discover(image, NULL), 0);
@@ -264,6 +265,89 @@ static void compares_halves(void **state)
 	}
 }
 
+/* A block that loops to itself, and the branch that does it; false: the compiler made none. */
+static bool find_loop(const struct pgb_cfg *cfg, const struct pgb_cfg_block **block,
+		      const struct pgb_cfg_transfer **branch)
+{
+	for (size_t i = 0; i < cfg->transfer_count; i++) {
+		*branch = &cfg->transfers[i];
+		*block = pgb_cfg_block_at(cfg, (*branch)->offset);
+		if ((*branch)->kind == PGB_INSN_CONDITIONAL && *block > cfg->blocks &&
+		    (*block)->falls_through &&
+		    (*branch)->target == cfg->function->address + (*block)->offset)
+			return true;
+	}
+	return false;
+}
+
+static void add_inner(struct pgb_profile *profile, uint64_t from, uint64_t to, uint64_t count)
+{
+	uint32_t hot = pgb_profile_intern(profile, "hot", 3);
+
+	pgb_profile_add_branch(profile,
+			       &(struct pgb_profile_branch){{hot, from}, {hot, to}, 0, count});
+}
+
+static void measures_flow(void **state)
+{
+	struct pgb_profile *profile = pgb_profile_new();
+	struct pgb_quality quality = {0};
+	struct pgb_quality_input input = {.profile = profile, .image = image};
+	const struct pgb_cfg_block *block = NULL;
+	const struct pgb_cfg_transfer *branch = NULL;
+
+	(void)state;
+	assert_int_equal(pgb_cfgs_new(&input.cfgs, image, NULL), 0);
+	if (!find_loop(pgb_cfgs_find(input.cfgs, function("hot")), &block, &branch)) {
+		pgb_cfgs_free(input.cfgs);
+		pgb_profile_free(profile);
+		print_message("the compiler made no loop of one block\n");
+		skip();
+	}
+	/* round and round, as much in as out */
+	add_inner(profile, branch->offset, block->offset, 1000);
+	pgb_quality_compute(&quality, &input);
+	expect_near(quality.flow, 1);
+	assert_int_equal(quality.grade, 'A');
+	/* out of it, but nothing into it */
+	add_inner(profile, branch->offset, block[1].offset, 250);
+	pgb_quality_compute(&quality, &input);
+	expect_near(quality.flow, 0.8);
+	assert_int_equal(quality.grade, 'B');
+	/* into it, from the function's first block: no one knows how much came there */
+	add_inner(profile, 0, block->offset, 250);
+	/* calls come back, lines from outside say nothing of the way inside */
+	add_branch(profile, "warm", "hot", 9);
+	pgb_profile_add_branch(
+		profile,
+		&(struct pgb_profile_branch){
+			.to = {pgb_profile_intern(profile, "hot", 3), block->offset}, .count = 77});
+	pgb_quality_compute(&quality, &input);
+	expect_near(quality.flow, 1);
+	pgb_quality_release(&quality);
+	pgb_cfgs_free(input.cfgs);
+	pgb_profile_free(profile);
+}
+
+/* Entries of the PLT hold counts, but have no code that could be laid out. */
+static void leaves_the_plt_out(void **state)
+{
+	struct pgb_profile *profile = pgb_profile_new();
+	struct pgb_quality quality = {0};
+
+	(void)state;
+	add_branch(profile, "hot", "hot", 2000);
+	add_branch(profile, "getpid@PLT", "hot", 1000000);
+	pgb_quality_compute(&quality,
+			    &(struct pgb_quality_input){.profile = profile, .image = image});
+	assert_int_equal(quality.count_unmatched, 0);
+	assert_int_equal(quality.functions, 1);
+	assert_int_equal(quality.functions_99, 1);
+	assert_int_equal(quality.bytes_99, function("hot")->size_bytes);
+	pgb_quality_release(&quality);
+	pgb_profile_free(profile);
+}
+
 static void grades_samples(void **state)
 {
 	struct pgb_profile *profile = pgb_profile_new();
@@ -313,6 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counts_functions),   cmocka_unit_test(measures_density),
 		cmocka_unit_test(ignores_odd_ranges), cmocka_unit_test(compares_halves),
+		cmocka_unit_test(measures_flow),      cmocka_unit_test(leaves_the_plt_out),
 		cmocka_unit_test(grades_samples),     cmocka_unit_test(reads_grades),
 	};
 

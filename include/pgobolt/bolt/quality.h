@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "pgobolt/base/array.h"
+#include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image.h"
 #include "pgobolt/bolt/profile.h"
 #include "pgobolt/collector/edges.h"
@@ -53,6 +54,7 @@ struct pgb_quality {
 struct pgb_quality_input {
 	struct pgb_profile *profile; /* not NULL */
 	struct pgb_elf_image *image; /* not NULL; its functions are discovered */
+	struct pgb_cfgs *cfgs;	     /* for flow */
 	struct pgb_edges *edges;     /* that the profile was made of .. */
 	uint32_t binary;	     /* .. those of this binary .. */
 	bool halves;		     /* .. which know the two halves of the recording */
