@@ -12,6 +12,7 @@ struct tally {
 	uint64_t bytes; /* executed, as far as ranges tell */
 	uint64_t size_bytes;
 	bool has_profile;
+	bool is_dense; /* takes part in density: has a graph, or nobody knows */
 };
 
 struct tallies {
@@ -137,18 +138,19 @@ static int compare_densities(const void *left, const void *right)
 	return compare_counts(right, left);
 }
 
-static uint64_t sum_counts(const struct tallies *tallies)
+static double sum_counts(const struct tallies *tallies, bool dense_only)
 {
-	uint64_t total = 0;
+	double total = 0;
 
 	for (size_t i = 0; i < tallies->count; i++)
-		total = pgb_count_add(total, tallies->items[i].count);
+		if (tallies->items[i].is_dense || !dense_only)
+			total += (double)tallies->items[i].count;
 	return total;
 }
 
 static void find_hot_set(struct pgb_quality *quality, struct tallies *tallies)
 {
-	double total = (double)sum_counts(tallies), seen = 0;
+	double total = sum_counts(tallies, false), seen = 0;
 	uint64_t bytes = 0;
 
 	qsort(tallies->items, tallies->count, sizeof(*tallies->items), compare_counts);
@@ -168,12 +170,12 @@ static void find_hot_set(struct pgb_quality *quality, struct tallies *tallies)
 
 static void find_density(struct pgb_quality *quality, struct tallies *tallies)
 {
-	double total = (double)sum_counts(tallies), seen = 0;
+	double total = sum_counts(tallies, true), seen = 0;
 
 	qsort(tallies->items, tallies->count, sizeof(*tallies->items), compare_densities);
 	quality->density = 0;
 	for (size_t i = 0; i < tallies->count && seen < 0.99 * total; i++) {
-		if (!tallies->items[i].has_profile || tallies->items[i].size_bytes == 0)
+		if (!tallies->items[i].is_dense)
 			continue;
 		seen += (double)tallies->items[i].count;
 		quality->density = density_of(&tallies->items[i]);
@@ -209,7 +211,8 @@ static double share(uint64_t part, uint64_t whole)
 	return whole > 0 ? (double)part / (double)whole : -1;
 }
 
-static void count_functions(struct pgb_quality *quality, struct tallies *tallies)
+static void count_functions(struct pgb_quality *quality, struct tallies *tallies,
+			    struct pgb_cfgs *cfgs)
 {
 	for (size_t i = 0; i < tallies->count; i++) {
 		const struct pgb_elf_function *function = pgb_elf_image_function(tallies->image, i);
@@ -222,6 +225,8 @@ static void count_functions(struct pgb_quality *quality, struct tallies *tallies
 			continue;
 		}
 		tally->size_bytes = function->size_bytes;
+		tally->is_dense = tally->has_profile && tally->size_bytes > 0 &&
+				  (cfgs == NULL || pgb_cfgs_find(cfgs, function) != NULL);
 		quality->functions += tally->has_profile;
 		quality->functions_in_binary++;
 	}
@@ -247,7 +252,7 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 		tally_branches(quality, &tallies, input->profile);
 	else
 		tally_samples(quality, &tallies, input->profile);
-	count_functions(quality, &tallies);
+	count_functions(quality, &tallies, input->cfgs);
 	if (input->edges)
 		edges = pgb_edges_of_binary(input->edges, input->binary, &edge_count);
 	if (edge_count > 0 && input->halves)
@@ -265,6 +270,18 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 	}
 	free(tallies.items);
 	pgb_quality_judge(quality, input);
+}
+
+void pgb_quality_copy(struct pgb_quality *to, const struct pgb_quality *from)
+{
+	*to = *from;
+	memset(&to->reasons, 0, sizeof(to->reasons));
+	for (size_t i = 0; i < from->reasons.count; i++) {
+		struct pgb_quality_reason reason = from->reasons.items[i];
+
+		reason.text = pgb_dup(reason.text);
+		pgb_array_push(&to->reasons, reason);
+	}
 }
 
 void pgb_quality_release(struct pgb_quality *quality)

@@ -23,6 +23,13 @@ void pgb_convert_add_name(struct pgb_convert_names *names, const char *name)
 		pgb_array_push(&names->list, pgb_dup(name));
 }
 
+static void release_names(struct pgb_convert_names *names)
+{
+	for (size_t i = 0; i < names->list.count; i++)
+		free(names->list.items[i]);
+	pgb_array_release(&names->list);
+}
+
 static char *join_names(const struct pgb_convert_names *names)
 {
 	struct pgb_text text = {0};
@@ -32,11 +39,29 @@ static char *join_names(const struct pgb_convert_names *names)
 	return pgb_text_detach(&text);
 }
 
-static void release_names(struct pgb_convert_names *names)
+char *pgb_convert_event(const struct pgb_conversion *conversion, size_t index)
 {
-	for (size_t i = 0; i < names->list.count; i++)
-		free(names->list.items[i]);
-	pgb_array_release(&names->list);
+	const char *name =
+		index < conversion->events.list.count ? conversion->events.list.items[index] : "";
+	size_t length = strlen(name);
+
+	return pgb_dup_bytes(name, length > 0 && name[length - 1] == ':' ? length - 1 : length);
+}
+
+static char *join_events(const struct pgb_conversion *conversion)
+{
+	struct pgb_convert_names plain = {0};
+	char *joined;
+
+	for (size_t i = 0; i < conversion->events.list.count; i++) {
+		char *event = pgb_convert_event(conversion, i);
+
+		pgb_convert_add_name(&plain, event);
+		free(event);
+	}
+	joined = join_names(&plain);
+	release_names(&plain);
+	return joined;
 }
 
 static const char *base_name(const char *path)
@@ -302,7 +327,7 @@ static int check_targets(struct pgb_conversion *conversion, struct pgb_error *er
 	for (size_t i = 0; i < job->binary_count; i++) {
 		bool other = conversion->targets[i].other_build != NULL;
 
-		if (other && is_empty(conversion, i))
+		if (other && (conversion->targets[i].mistaken || is_empty(conversion, i)))
 			return explain_mismatch(conversion, i, error);
 		if (other)
 			pgb_log(job->log, PGB_LOG_WARNING,
@@ -335,6 +360,14 @@ static void count_edges(struct pgb_conversion *conversion)
 }
 
 /* ---- all of it */
+
+bool pgb_convert_to_folder(const struct pgb_convert_job *job)
+{
+	size_t length = strlen(job->output);
+
+	return job->binary_count > 1 || (length > 0 && job->output[length - 1] == '/') ||
+	       pgb_recording_is_folder(job->output);
+}
 
 static int check_output(const struct pgb_convert_job *job, struct pgb_error *error)
 {
@@ -380,7 +413,7 @@ int pgb_convert(const struct pgb_convert_job *job, struct pgb_convert_result *re
 	for (size_t i = 0; i < job->input_count && code == 0; i++)
 		code = read_input(&conversion, i, error);
 	result->source = join_names(&conversion.sources);
-	result->event = join_names(&conversion.events);
+	result->event = join_events(&conversion);
 	if (code == 0) {
 		count_edges(&conversion);
 		if (result->others.count > 0)
@@ -388,8 +421,11 @@ int pgb_convert(const struct pgb_convert_job *job, struct pgb_convert_result *re
 			      sizeof(*result->others.items), compare_others);
 		code = check_targets(&conversion, error);
 	}
-	if (code == 0)
+	if (code == 0 && pgb_convert_to_folder(job))
+		code = pgb_convert_write_folder(&conversion, error);
+	else if (code == 0)
 		code = pgb_convert_write(&conversion, error);
+	pgb_recording_release(&conversion.origin);
 	release_targets(&conversion);
 	pgb_edges_free(conversion.edges);
 	release_names(&conversion.sources);
@@ -408,6 +444,7 @@ void pgb_convert_result_release(struct pgb_convert_result *result)
 		free(converted->build_id);
 		free(converted->fdata_file);
 		free(converted->preagg_file);
+		free(converted->reason);
 		pgb_quality_release(&converted->quality);
 	}
 	pgb_array_release(&result->binaries);

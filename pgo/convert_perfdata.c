@@ -215,6 +215,8 @@ static void take_edges(struct reading *reading, struct pgb_session *session)
 		uint64_t sum;
 
 		targets[i] = target_of(conversion, binary);
+		if (targets[i] != UINT32_MAX && pgb_session_is_executable(session, i))
+			conversion->targets[targets[i]].executable = true;
 		if (targets[i] != UINT32_MAX || (sum = count_of(edges, i)) == 0)
 			continue;
 		if (binary->build_id.size_bytes > 0)
@@ -340,12 +342,38 @@ static void report_end(const struct reading *reading)
 		reading->name, what, info->end_offset);
 }
 
+/* In a pipe perf tells build-ids of files only after it told of their mappings. */
+static void check_late_build_ids(struct reading *reading, struct pgb_session *session)
+{
+	struct pgb_conversion *conversion = reading->conversion;
+	struct pgb_addrspace *space = pgb_session_addrspace(session);
+
+	if (!reading->info->pipe_mode || conversion->job->ignore_build_id)
+		return;
+	for (uint32_t i = 0; i < pgb_addrspace_binary_count(space); i++) {
+		const struct pgb_binary *binary = pgb_addrspace_binary(space, i);
+		uint32_t target = target_of(conversion, binary);
+		const struct pgb_build_id *id =
+			pgb_feed_perfdata_build_id(reading->feed, binary->path);
+		char *text;
+
+		if (target == UINT32_MAX || id == NULL || binary->build_id.size_bytes == 0 ||
+		    pgb_build_id_equal(id, &binary->build_id))
+			continue;
+		text = pgb_build_id_string(id);
+		pgb_convert_set_other_build(&conversion->targets[target], text);
+		conversion->targets[target].mistaken = true;
+		free(text);
+	}
+}
+
 static int check_after(struct reading *reading, struct pgb_session *session,
 		       struct pgb_error *error)
 {
 	const struct pgb_session_stats *stats = pgb_session_stats(session);
 
 	report_end(reading);
+	check_late_build_ids(reading, session);
 	if (stats->source.samples == 0 && reading->info->aux_kind)
 		return refuse_aux(reading, error);
 	if (reading->branches && stats->source.samples > 0 &&
@@ -370,6 +398,31 @@ static void add_event_names(struct reading *reading)
 		name = pgb_format("%s:", event->name);
 		pgb_convert_add_name(&reading->conversion->events, name);
 		free(name);
+	}
+}
+
+/* Where and how it was recorded. */
+static void note_origin(struct reading *reading)
+{
+	const struct pgb_perfdata_info *info = reading->info;
+	struct pgb_recording *origin = &reading->conversion->origin;
+
+	if (origin->machine || info->arch == NULL)
+		return;
+	origin->machine = pgb_dup(info->arch);
+	origin->command = pgb_dup(info->command_line ? info->command_line : "");
+	origin->cpu = pgb_dup(info->cpu_description ? info->cpu_description : "");
+	origin->kernel = pgb_dup(info->os_release ? info->os_release : "");
+	for (size_t i = 0; i < info->events.count; i++) {
+		const struct perf_event_attr *attr = &info->events.items[i].attr;
+
+		if (!is_wanted(reading, (uint32_t)i))
+			continue;
+		origin->rate = (struct pgb_rate){0};
+		if (attr->freq)
+			origin->rate.frequency_hz = attr->sample_freq;
+		else
+			origin->rate.period_events = attr->sample_period;
 	}
 }
 
@@ -398,6 +451,7 @@ static int consume(struct reading *reading, struct pgb_error *error)
 	if (code == 0) {
 		pgb_convert_add_name(&conversion->sources, config.source->name);
 		add_event_names(reading);
+		note_origin(reading);
 		take_edges(reading, session);
 	}
 	pgb_session_free(session);

@@ -6,6 +6,7 @@
 #include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image.h"
 #include "pgobolt/pgo/convert.h"
+#include "pgobolt/pgo/recording.h"
 
 /* One of the given binaries, and what was read of it so far. */
 struct pgb_convert_target {
@@ -13,9 +14,11 @@ struct pgb_convert_target {
 	struct pgb_elf_image *image;
 	struct pgb_cfgs *cfgs; /* NULL until there are branches */
 	struct pgb_binary binary;
+	bool executable;	     /* was started as a program */
 	struct pgb_profile *profile; /* from fdata; the edges are added in the end */
 	/* The build-id of a file of this name, but of another build; NULL: none was seen. */
 	char *other_build;
+	bool mistaken; /* .. whose samples were taken for the target's before it was told */
 };
 
 /* A set of strings, in the order in which they came. */
@@ -31,6 +34,7 @@ struct pgb_conversion {
 	struct pgb_convert_names sources;
 	struct pgb_convert_names events; /* as a no_lbr line names them */
 	bool halves_unknown;		 /* some counts are not told by halves of a recording */
+	struct pgb_recording origin;	 /* host and command of the first input that tells them */
 	const char *from_fdata;		 /* an input whose counts have no addresses; NULL: none */
 };
 
@@ -48,7 +52,18 @@ int pgb_convert_read_perf_data(struct pgb_conversion *conversion, size_t index,
 int pgb_convert_read_recording(struct pgb_conversion *conversion, size_t index,
 			       struct pgb_error *error);
 
-/* Edges to profiles, and all to files. */
+/* The name of an event without the colon that perf script puts behind it; "" where there is none.
+ */
+char *pgb_convert_event(const struct pgb_conversion *conversion, size_t index);
+
+/* Edges of one binary to its profile. Errors: PGB_E_EMPTY, PGB_E_CHECK (min_grade). */
+int pgb_convert_make_profile(struct pgb_conversion *conversion, size_t index,
+			     struct pgb_error *error);
+int pgb_convert_write_preagg(struct pgb_conversion *conversion, size_t index, const char *path,
+			     struct pgb_error *error);
+/* Everything to a recording's folder. */
+int pgb_convert_write_folder(struct pgb_conversion *conversion, struct pgb_error *error);
+/* The profile of the one binary to a file. */
 int pgb_convert_write(struct pgb_conversion *conversion, struct pgb_error *error);
 
 struct json_t;

@@ -85,6 +85,8 @@ static int read_binary(struct reading *reading, const struct pgb_recorded_binary
 	struct pgb_conversion *conversion = reading->conversion;
 	struct pgb_convert_target *target = find_target(reading, recorded);
 
+	if (target != NULL)
+		target->executable |= recorded->executable;
 	if (target == NULL) {
 		pgb_convert_add_other(conversion, recorded->name, recorded->build_id,
 				      pgb_count_multiply(recorded->count, reading->input->weight));
@@ -95,6 +97,21 @@ static int read_binary(struct reading *reading, const struct pgb_recorded_binary
 	if (recorded->fdata_file)
 		return read_profile(reading, recorded, target, error);
 	return 0;
+}
+
+/* Where and how it was recorded. */
+static void note_origin(struct reading *reading)
+{
+	struct pgb_recording *origin = &reading->conversion->origin;
+
+	if (origin->machine)
+		return;
+	origin->machine = pgb_dup(reading->recording.machine ? reading->recording.machine : "");
+	origin->command = pgb_dup(reading->recording.command);
+	origin->cpu = pgb_dup(reading->recording.cpu);
+	origin->kernel = pgb_dup(reading->recording.kernel);
+	origin->is_virtual = reading->recording.is_virtual;
+	origin->rate = reading->recording.rate;
 }
 
 int pgb_convert_read_recording(struct pgb_conversion *conversion, size_t index,
@@ -110,6 +127,7 @@ int pgb_convert_read_recording(struct pgb_conversion *conversion, size_t index,
 	for (size_t i = 0; i < reading.recording.binaries.count && code == 0; i++)
 		code = read_binary(&reading, &reading.recording.binaries.items[i], error);
 	conversion->halves_unknown = true;
+	note_origin(&reading);
 	if (code == 0) {
 		pgb_recording_add_counters(&conversion->result->stats, &reading.recording.stats);
 		pgb_convert_add_name(&conversion->sources, reading.recording.source);

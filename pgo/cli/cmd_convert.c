@@ -13,6 +13,7 @@
 #include "pgobolt/pgo/cli/progress.h"
 #include "pgobolt/pgo/cli/table.h"
 #include "pgobolt/pgo/convert.h"
+#include "pgobolt/pgo/recording.h"
 
 struct convert_options {
 	const char *output, *min_grade;
@@ -31,13 +32,15 @@ static const struct pgb_option options[] = {
 	 .kind = PGB_OPTION_LIST,
 	 .argument = "BINARY",
 	 AT(binaries),
-	 .help = "the program or library that ran; may be repeated, OUT is a folder then"},
+	 .help = "the program or library that ran; may be repeated: OUT is a recording's folder "
+		 "then"},
 	{.letter = 'o',
 	 .name = "output",
 	 .kind = PGB_OPTION_STRING,
 	 .argument = "OUT",
 	 AT(output),
-	 .help = "write to OUT; default: the binary's name and .fdata or .preagg, here"},
+	 .help = "write to OUT, a file, or the folder of a recording where it ends in a slash; "
+		 "default: the binary's name and .fdata or .preagg, for several pgobolt.data"},
 	{.name = "format",
 	 .kind = PGB_OPTION_COMMA_LIST,
 	 .argument = "FORMAT",
@@ -110,6 +113,8 @@ static char *choose_output(const struct convert_options *wanted, unsigned int fo
 {
 	if (wanted->output)
 		return pgb_dup(strcmp(wanted->output, "-") == 0 ? "/dev/stdout" : wanted->output);
+	if (wanted->binaries.items.count > 1)
+		return pgb_dup(PGB_RECORDING_DEFAULT);
 	return pgb_format("%s%s", base_name(wanted->binaries.items.items[0].value),
 			  formats == PGB_CONVERT_PREAGG ? ".preagg" : ".fdata");
 }
@@ -158,12 +163,51 @@ static void print_binary(struct pgb_output *output, const struct pgb_converted *
 				   converted->preagg_file, converted->preagg_lost);
 }
 
+static double share(uint64_t part, uint64_t whole)
+{
+	return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
+}
+
+/* Where all that was read went; nothing where only text was read. */
+static void print_shares(struct pgb_output *output, const struct pgb_convert_result *result)
+{
+	const struct pgb_session_stats *stats = &result->stats;
+	const struct pgb_source_stats *source = &stats->source;
+	bool branches = source->branches > 0;
+	uint64_t seen = branches ? source->branches : source->samples;
+	uint64_t doubtful =
+		source->zero + source->speculative + source->aborted + source->duplicate;
+	uint64_t outside = stats->anonymous + stats->unmapped, others = 0, given = 0;
+
+	if (seen == 0)
+		return;
+	for (size_t i = 0; i < result->binaries.count; i++)
+		given = pgb_count_add(given, result->binaries.items[i].count);
+	for (size_t i = 0; i < result->others.count; i++)
+		others = pgb_count_add(others, result->others.items[i].count);
+	/* A branch from one file into another counts in both. */
+	given = (uint64_t)(share(given, pgb_count_add(given, others)) / 100 *
+			   (double)stats->mapped);
+	pgb_output_note(
+		output,
+		"Read: %s %s%s%s: %s in %s, %s in other files, %s in the kernel, %s in no file, "
+		"%s doubtful",
+		PGB_COUNT(seen), branches ? "branches in " : "",
+		branches ? PGB_COUNT(source->samples) : "", branches ? " samples" : "samples",
+		PGB_PERCENT(share(given, seen)),
+		result->binaries.count == 1 ? result->binaries.items[0].name : "these binaries",
+		PGB_PERCENT(share(stats->mapped - given, seen)),
+		PGB_PERCENT(share(source->kernel, seen)), PGB_PERCENT(share(outside, seen)),
+		PGB_PERCENT(share(doubtful, seen)));
+}
+
 static void print_result(struct pgb_cli *cli, const struct pgb_convert_job *job,
 			 const struct pgb_convert_result *result)
 {
 	struct pgb_output *output = &cli->output;
 	const struct pgb_converted *first = &result->binaries.items[0];
 
+	print_shares(output, result);
 	for (size_t i = 0; i < result->binaries.count; i++)
 		print_binary(output, &result->binaries.items[i]);
 	if (result->left_out > 0)
@@ -171,7 +215,10 @@ static void print_result(struct pgb_cli *cli, const struct pgb_convert_job *job,
 				   result->left_out);
 	if (pgb_file_same(job->output, "/dev/stdout"))
 		return;
-	if (first->fdata_file)
+	if (pgb_convert_to_folder(job))
+		pgb_output_next(output, "pgobolt optimize %s --profile %s", first->path,
+				job->output);
+	else if (first->fdata_file)
 		pgb_output_next(output, "pgobolt optimize %s --profile %s", first->path,
 				first->fdata_file);
 	else
@@ -199,9 +246,6 @@ static int fill_job(struct pgb_cli *cli, struct pgb_convert_job *job, struct pgb
 		pgb_fail(error, PGB_E_USAGE, "convert needs the binary that ran");
 		return pgb_remedy(error, "name it: -b BINARY");
 	}
-	if (wanted->binaries.items.count > 1)
-		return pgb_fail(error, PGB_E_UNSUPPORTED,
-				"this version converts for one binary at a time");
 	return 0;
 }
 
@@ -270,6 +314,8 @@ static const struct pgb_example examples[] = {
 	 "from perf record -e cycles:u -j any,u -- ./app"},
 	{"pgobolt convert -b ./app -", "from a pipe: perf record -o - -j any,u -- ./app | .."},
 	{"pgobolt convert -b ./app monday.data --weight 3 release.data", "add up, with weights"},
+	{"pgobolt convert -b ./app -b ./libapp.so perf.data",
+	 "a recording, pgobolt.data, with a profile for each"},
 	{"pgobolt convert -b ./app --format preagg perf.data", "text for other tools of BOLT"},
 	{NULL, NULL},
 };

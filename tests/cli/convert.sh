@@ -40,6 +40,7 @@ run 0 convert --json -b app samples.preagg -o OUT
 stdout_is_json
 stdout_has '"grade"'
 "$PGOBOLT" convert -b app samples.preagg -o - 2>/dev/null | cmp - app.fdata || fail 'not on stdout'
+[ ! -e /dev/stdout.json ] || fail 'a note beside standard output'
 run 2 convert --json -b app samples.preagg -o -
 stdout_is_json
 rm -f OUT OUT.json
@@ -53,6 +54,20 @@ run 0 convert -b app samples.preagg --min-grade c -o OUT
 run 0 convert -b app branches.fdata --min-grade A -o OUT
 run 2 convert -b app samples.preagg --min-grade Z -o OUT
 rm -f OUT OUT.json
+
+# a recording's folder, for one binary as well
+run 0 convert -b app samples.preagg -o folder.data/ --format fdata,preagg
+stdout_has 'Next: pgobolt optimize app --profile folder.data/'
+for suffix in fdata edges preagg; do
+	ls folder.data/app-*.$suffix >/dev/null || fail "no $suffix in the folder"
+done
+run 0 convert -q -b app folder.data -o OUT
+cmp OUT app.fdata || fail 'not the same through a recording'
+run 0 convert -q -b app samples.preagg -o folder.data
+[ -d folder.data.old ] || fail 'a former recording is not kept'
+run 1 convert -b app folder.data -o folder.data
+stderr_has 'is an input and the output'
+rm -rf OUT OUT.json folder.data folder.data.old
 
 # bad input: named, the right status, no output
 refused() {

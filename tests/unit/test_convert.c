@@ -15,6 +15,7 @@
 #include "pgobolt/bolt/elf_image.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/convert.h"
+#include "pgobolt/pgo/recording.h"
 #include "tests/support/perf_file.h"
 #include "tests/support/workshop.h"
 
@@ -269,8 +270,10 @@ static int convert(struct test *test, const char *first, const char *second,
 	job.input_count = second[0] ? 2 : 1;
 	if (job.binaries == NULL)
 		job.binaries = &binary;
-	job.binary_count = 1;
-	job.output = "OUT";
+	if (job.binary_count == 0)
+		job.binary_count = 1;
+	if (job.output == NULL)
+		job.output = "OUT";
 	job.program = "pgobolt test";
 	job.log = &log;
 	return pgb_convert(&job, &test->result, &test->error);
@@ -343,6 +346,11 @@ static const struct match_row match_rows[] = {
 	 "abcd000000000000000000000000000000000000"},
 	{"another build, from the table",
 	 {.attr = &attr_ip, .table_id = other_id},
+	 false,
+	 PGB_E_MISMATCH,
+	 "abcd000000000000000000000000000000000000"},
+	{"another build, in a pipe",
+	 {.attr = &attr_ip, .pipe_mode = true, .table_id = other_id},
 	 false,
 	 PGB_E_MISMATCH,
 	 "abcd000000000000000000000000000000000000"},
@@ -574,6 +582,96 @@ static void survives_every_cut(void **state)
 	perf_bytes_release(&bytes);
 }
 
+/* ---- several binaries */
+
+static void check_folder(const struct test *test, const struct test *other)
+{
+	struct pgb_recording recording;
+	const struct pgb_recorded_binary *recorded;
+	struct pgb_text text = {0};
+	char *path;
+
+	assert_int_equal(pgb_recording_read(&recording, "folder", NULL), 0);
+	assert_string_equal(recording.source, "ip");
+	assert_string_equal(recording.event, "cycles:u");
+	assert_string_equal(recording.program, "pgobolt test");
+	assert_string_equal(recording.machine, test->host.machine);
+	assert_false(recording.branches);
+	assert_int_equal(recording.stats.source.samples, 6);
+	assert_int_equal(recording.binaries.count, 2);
+	/* the heavier one first */
+	recorded = pgb_recording_main(&recording);
+	assert_non_null(recorded);
+	assert_string_equal(recorded->id, other->id);
+	assert_string_equal(recorded->path, other->path);
+	assert_true(recorded->executable);
+	assert_int_equal(recorded->count, 30);
+	assert_int_equal(recorded->quality.grade, 'D');
+	path = pgb_recording_file(&recording, recorded->fdata_file);
+	expect_content(path, "no_lbr cycles:u:\n1 work 4 30\n");
+	free(path);
+	path = pgb_recording_file(&recording, recorded->edges_file);
+	assert_int_equal(pgb_file_read(&text, path, 1 << 20, NULL), 0);
+	expect_text(text.data, "source ip\n");
+	pgb_text_release(&text);
+	free(path);
+	pgb_recording_release(&recording);
+}
+
+static void writes_a_recording_of_several(void **state)
+{
+	struct test *test = *state;
+	const struct recording wanted = {.attr = &attr_ip, .map_id = own_id};
+	struct test other = *test;
+	const char *binaries[2];
+
+	workshop_compile(&test->workshop, "tool",
+			 "-O2 -fno-inline -fno-pie -no-pie -Wl,--build-id=sha1", program);
+	other.path = workshop_path(&test->workshop, "tool");
+	look_at_program(&other);
+	write_recording(test, "one.data", &wanted);
+	write_recording(&other, "two.data", &wanted);
+	binaries[0] = test->path;
+	binaries[1] = other.path;
+	expect_done(test,
+		    convert(test, "one.data", "two.data",
+			    (struct pgb_convert_job){
+				    .binaries = binaries, .binary_count = 2, .output = "folder"}));
+	assert_int_equal(access("OUT", F_OK), -1);
+	check_folder(test, &other);
+
+	/* and out of it again, one alone, with text */
+	expect_done(test, convert(test, "folder", "",
+				  (struct pgb_convert_job){.formats = PGB_CONVERT_PREAGG}));
+	assert_int_equal(test->result.binaries.items[0].count, 3);
+	assert_int_equal(test->result.others.count, 1);
+	assert_string_equal(test->result.others.items[0].name, "tool");
+
+	/* what was not recorded is said, and is no reason to fail */
+	expect_done(test,
+		    convert(test, "one.data", "",
+			    (struct pgb_convert_job){
+				    .binaries = binaries, .binary_count = 2, .output = "folder"}));
+	expect_text(test->log.data, "nothing was recorded of ");
+	assert_int_equal(access("folder.old", F_OK), 0);
+	/* text is of one binary */
+	workshop_write(&test->workshop, "in.preagg", "S 10 5\n");
+	assert_int_equal(convert(test, "in.preagg", "",
+				 (struct pgb_convert_job){.binaries = binaries,
+							  .binary_count = 2,
+							  .output = "folder"}),
+			 PGB_E_USAGE);
+	binaries[1] = test->path;
+	assert_int_equal(convert(test, "one.data", "",
+				 (struct pgb_convert_job){.binaries = binaries,
+							  .binary_count = 2,
+							  .output = "folder"}),
+			 PGB_E_USAGE);
+	expect_text(test->error.message, "the same build");
+	free(other.path);
+	free(other.id);
+}
+
 /* ---- text */
 
 static void reads_text(void **state)
@@ -657,6 +755,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(takes_addresses_of_filtered_stacks, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(survives_every_cut, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(writes_a_recording_of_several, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(reads_text, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(refuses_bad_input, set_up, tear_down),
 	};

@@ -65,6 +65,8 @@ struct pgb_quality_input {
 
 /* `quality` is released first; zeroed it may be new. */
 void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_input *input);
+/* `to` is zeroed; both are released. */
+void pgb_quality_copy(struct pgb_quality *to, const struct pgb_quality *from);
 void pgb_quality_release(struct pgb_quality *quality);
 
 /* 'A'..'F' in either case; 0: no grade. */

@@ -29,7 +29,11 @@ struct pgb_convert_job {
 	size_t input_count;
 	const char *const *binaries; /* files as they ran, at least one */
 	size_t binary_count;
-	const char *output;   /* a file; with two formats without its suffix */
+	/*
+	 * A file, with two formats without its suffix; for several binaries, or where it ends in a
+	 * slash or is a recording already, a recording's folder.
+	 */
+	const char *output;
 	unsigned int formats; /* enum pgb_convert_format; 0: fdata */
 	bool compat_perf2bolt;
 	bool basic;	      /* sampled addresses, even where there are branch stacks */
@@ -49,6 +53,7 @@ struct pgb_converted {
 	char *id;	/* build-id, or "h" and a hash of its code */
 	char *build_id; /* NULL: it has none */
 	char *fdata_file, *preagg_file;
+	char *reason; /* why there is no profile of it; NULL where there is */
 	enum pgb_profile_kind kind;
 	uint64_t edges;			/* distinct */
 	uint64_t count;			/* branches or samples in it, weighted */
@@ -84,6 +89,9 @@ struct pgb_convert_result {
 int pgb_convert(const struct pgb_convert_job *job, struct pgb_convert_result *result,
 		struct pgb_error *error);
 void pgb_convert_result_release(struct pgb_convert_result *result);
+
+/* Does the job's output become a folder? */
+bool pgb_convert_to_folder(const struct pgb_convert_job *job);
 
 struct json_t; /* jansson's */
 /* The result as a document; the caller owns it. */
