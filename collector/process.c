@@ -178,13 +178,15 @@ static void child_streams(const struct pgb_launch *launch)
 
 	if (spawn->quiet_stdin)
 		fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	else if (spawn->fd_stdin > 0)
+		fds[0] = fcntl(spawn->fd_stdin, F_DUPFD_CLOEXEC, 3);
 	/* Above 2 first: stdout may be given the caller's 2 and stderr its 1. */
 	if (spawn->fd_stdout > 0)
 		fds[1] = fcntl(spawn->fd_stdout, F_DUPFD_CLOEXEC, 3);
 	if (spawn->fd_stderr > 0)
 		fds[2] = fcntl(spawn->fd_stderr, F_DUPFD_CLOEXEC, 3);
-	if ((spawn->quiet_stdin && fds[0] < 0) || (spawn->fd_stdout > 0 && fds[1] < 0) ||
-	    (spawn->fd_stderr > 0 && fds[2] < 0))
+	if (((spawn->quiet_stdin || spawn->fd_stdin > 0) && fds[0] < 0) ||
+	    (spawn->fd_stdout > 0 && fds[1] < 0) || (spawn->fd_stderr > 0 && fds[2] < 0))
 		child_fails(launch, STAGE_STREAMS, errno);
 	for (int i = 0; i < 3; i++) {
 		if (fds[i] >= 0 && dup2(fds[i], i) < 0)

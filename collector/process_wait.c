@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -48,16 +49,23 @@ static void await_end(pid_t pid, int timeout_ms)
 		close(ended.fd);
 }
 
+static uint64_t nanoseconds(const struct timeval *time)
+{
+	return (uint64_t)time->tv_sec * 1000000000 + (uint64_t)time->tv_usec * 1000;
+}
+
 /* 1 reaped, 0 not ended yet. */
 static int reap(struct pgb_process *process, int options, int *wait_status)
 {
+	struct rusage usage = {0};
 	int status = 0;
 
 	if ((options & WNOHANG) && !has_ended(process->pid))
 		return 0;
-	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+	while (wait4(process->pid, &status, 0, &usage) < 0 && errno == EINTR)
 		;
 	process->pid = 0;
+	process->cpu_time_ns = nanoseconds(&usage.ru_utime) + nanoseconds(&usage.ru_stime);
 	pgb_process_release(process);
 	if (wait_status != NULL)
 		*wait_status = status;

@@ -10,6 +10,7 @@
 #define PGOBOLT_COLLECTOR_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "pgobolt/base/error.h"
@@ -27,6 +28,7 @@ struct pgb_spawn {
 	const char *directory;	 /* relative names of commands are looked up from there */
 	const char *const *environment; /* "NAME=value" to set, "NAME" to remove; NULL-ended */
 	bool quiet_stdin;		/* /dev/null instead of ours */
+	int fd_stdin;			/* 0: inherit, unless quiet_stdin */
 	int fd_stdout, fd_stderr;	/* 0: inherit */
 	bool own_group;	      /* a process group of its own, so that all of it can be killed */
 	bool die_with_parent; /* SIGKILL when we die (PR_SET_PDEATHSIG) */
@@ -41,6 +43,7 @@ struct pgb_process {
 	int fd_go;   /* held child: pgb_process_start() lets it exec through this; -1 */
 	int fd_exec; /* reads why an exec failed; closed by a good one; -1 */
 	bool own_group;
+	uint64_t cpu_time_ns; /* user and system, with that of children waited for; once reaped */
 	struct pgb_launch *launch; /* private: what a held child waits to become */
 };
 
