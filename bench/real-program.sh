@@ -82,10 +82,10 @@ measure() {
 			done
 		fi
 	done
-	say "$name: $runs runs of each, in turn (median, range, ratio)"
+	say "$name: $runs runs of each, in turn"
 	set -- "$timed"
 	for source in $sources; do
 		set -- "$@" "$(printf '%s' "$timed" | sed "s|'$binary'|'$binary.$source'|")"
 	done
-	"$bench/compare.sh" "$runs" "$@"
+	"$tool" bench -n "$runs" --no-compare "$@"
 }

@@ -45,6 +45,7 @@ struct pgb_command {
 	int (*run)(struct pgb_cli *cli, struct pgb_error *error);
 };
 
+extern const struct pgb_command pgb_command_bench;
 extern const struct pgb_command pgb_command_convert;
 extern const struct pgb_command pgb_command_doctor;
 extern const struct pgb_command pgb_command_dump;
