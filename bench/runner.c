@@ -179,9 +179,25 @@ static void compare(struct bench *bench, double level)
 	free(values);
 }
 
-/* Is it time for a look, and is the answer precise enough? */
-static bool is_precise(struct bench *bench)
+bool pgb_bench_gains(const struct pgb_comparison *comparison, double gain_min)
 {
+	return comparison->verdict == PGB_VERDICT_FASTER && comparison->ratio.low >= 1 + gain_min;
+}
+
+static bool is_gate_decided(const struct pgb_bench_job *job, const struct pgb_bench_result *result)
+{
+	for (size_t c = 1; c < job->command_count; c++)
+		if (!pgb_bench_gains(&result->comparisons[c], job->gain_min) &&
+		    result->comparisons[c].ratio.high >= 1 + job->gain_min)
+			return false;
+	return true;
+}
+
+/* Is it time for a look, and is the answer there? Then result->end says why. */
+static bool is_answered(struct bench *bench)
+{
+	const struct pgb_bench_job *job = bench->job;
+	struct pgb_bench_result *result = bench->result;
 	double fraction = used_fraction(bench), level;
 	bool due = false;
 
@@ -189,16 +205,20 @@ static bool is_precise(struct bench *bench)
 		bench->looks_due++;
 		due = true;
 	}
-	if (!due || bench->job->precision <= 0 || fraction >= 1)
+	if (!due || (job->precision <= 0 && !job->gated) || fraction >= 1)
 		return false;
-	level = pgb_stats_plan_look(&bench->plan, fraction, bench->result->rounds);
+	level = pgb_stats_plan_look(&bench->plan, fraction, result->rounds);
 	if (level == 0)
 		return false;
 	compare(bench, level);
-	return bench->result->precision <= bench->job->precision;
+	result->end = PGB_BENCH_END_PRECISION;
+	if (result->precision <= job->precision)
+		return true;
+	result->end = PGB_BENCH_END_GATE;
+	return job->gated && is_gate_decided(job, result);
 }
 
-/* Rounds until precision, budget or person end it; result->end says which. */
+/* Rounds until the answer, the budget or a person ends it; result->end says which. */
 static int measure(struct bench *bench, struct pgb_error *error)
 {
 	const struct pgb_bench_job *job = bench->job;
@@ -232,8 +252,7 @@ static int measure(struct bench *bench, struct pgb_error *error)
 		result->elapsed_ns = elapsed_ns(bench);
 		if (job->progress)
 			job->progress(job->progress_context, result);
-		result->end = PGB_BENCH_END_PRECISION;
-		if (whole && is_precise(bench))
+		if (whole && is_answered(bench))
 			return 0;
 	}
 }
@@ -248,7 +267,7 @@ static int last_look(struct bench *bench, struct pgb_error *error)
 		return pgb_fail(error, PGB_E_INTERRUPTED, "stopped before every command had run");
 	if (result->rounds == 0)
 		return pgb_fail(error, PGB_E_EMPTY, "in every round some run failed");
-	if (result->end == PGB_BENCH_END_PRECISION)
+	if (result->end == PGB_BENCH_END_PRECISION || result->end == PGB_BENCH_END_GATE)
 		return 0;
 	level = pgb_stats_plan_look(&bench->plan, 1, result->rounds);
 	if (level == 0)

@@ -17,9 +17,8 @@ static const char *const verdict_words[] = {
 };
 
 static const char *const end_words[] = {
-	[PGB_BENCH_END_ROUNDS] = "rounds",
-	[PGB_BENCH_END_TIME] = "time",
-	[PGB_BENCH_END_PRECISION] = "precision",
+	[PGB_BENCH_END_ROUNDS] = "rounds",	 [PGB_BENCH_END_TIME] = "time",
+	[PGB_BENCH_END_PRECISION] = "precision", [PGB_BENCH_END_GATE] = "gate",
 	[PGB_BENCH_END_STOPPED] = "interrupted",
 };
 
@@ -36,8 +35,7 @@ bool pgb_bench_gate_met(const struct pgb_bench_report *report)
 	if (report->gain_percent_min < 0)
 		return true;
 	for (size_t c = 1; c < report->job->command_count; c++)
-		if (result->comparisons[c].verdict == PGB_VERDICT_TOO_FEW ||
-		    (result->comparisons[c].ratio.low - 1) * 100 < report->gain_percent_min)
+		if (!pgb_bench_gains(&result->comparisons[c], report->gain_percent_min / 100))
 			return false;
 	return true;
 }

@@ -52,7 +52,8 @@ static const struct pgb_option table[] = {
 	 .kind = PGB_OPTION_PERCENT,
 	 .argument = "PCT",
 	 AT(precision),
-	 .help = "go on until the ratio is known to +-PCT; default: 1%, with -n not at all"},
+	 .help = "go on until the ratio is known to +-PCT; default: 1%; with --min-gain until that "
+		 "is decided; with -n not at all"},
 	{.name = "time",
 	 .kind = PGB_OPTION_DURATION,
 	 .argument = "S",
@@ -253,9 +254,9 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 	size_t count = cli->arguments.operands.count;
 	struct pgb_bench_command *commands = pgb_calloc(count, sizeof(*commands));
 	bool fixed = options->rounds > 0;
-	double precision = options->precision >= 0 ? options->precision
-			   : fixed		   ? 0
-						   : PRECISION_DEFAULT;
+	double precision = options->precision >= 0	     ? options->precision
+			   : fixed || options->min_gain >= 0 ? 0
+							     : PRECISION_DEFAULT;
 	struct pgb_bench_job job = {
 		.commands = commands,
 		.command_count = count,
@@ -264,6 +265,8 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 			   : fixed	    ? 0
 					    : TIME_DEFAULT_NS,
 		.precision = precision / 100,
+		.gated = options->min_gain >= 0 && !fixed,
+		.gain_min = options->min_gain / 100,
 		.warmup_rounds = (unsigned int)options->warmup,
 		.failures_share_max = options->failures / 100,
 		.run_timeout_ns = options->timeout_ns,
@@ -324,7 +327,8 @@ const struct pgb_command pgb_command_bench = {
 		"A run that fails does not count, nor does the rest of its round. Ctrl-C ends "
 		"early and reports what there is, with exit status 1. Wall-clock time includes "
 		"starting the shell, about a millisecond.\n\n"
-		"--json: metric, rounds, seconds, ended_by (precision, rounds, time, interrupted), "
+		"--json: metric, rounds, seconds, ended_by (precision, gate, rounds, time, "
+		"interrupted), "
 		"precision_percent (half the widest interval), level and looks (of the test), "
 		"warnings [message, remedy], gate {min_gain_percent, met}, and for each of "
 		"commands: command, median {value, low, high} in seconds or the metric's own "

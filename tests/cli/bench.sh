@@ -27,6 +27,9 @@ END
 # a gate that is passed or not
 run 0 bench -n 6 --min-gain 10 --metric-from cat 'echo 20' 'echo 10'
 stdout_has 'gate: a gain of at least 10.0% is shown'
+run 0 bench --time 2s --min-gain 10 --metric-from cat "sleep 0.005; echo 20" "echo 10"
+stdout_has "is shown"
+run 1 bench --time 2s --min-gain 0 --metric-from cat "echo 10" "echo 10"
 run 1 bench -n 6 --min-gain 10 --metric-from cat 'echo 10' 'echo 20'
 stdout_has 'gate: a gain of at least 10.0% is NOT shown'
 run 1 bench -n 3 --min-gain 10 --metric-from cat 'echo 20' 'echo 10'

@@ -111,12 +111,13 @@ static int simulate(struct simulation *simulation, struct pgb_bench_job *job,
 
 struct tally {
 	unsigned int faster, slower, held, precise; /* held: the interval holds the true ratio */
-	unsigned int claims;			    /* trials with any verdict of a difference */
+	unsigned int gate;
+	unsigned int claims; /* trials with any verdict of a difference */
 	unsigned int looks_most;
 };
 
 /* Trials with seeds of their own; command B takes `factor` of A's time. */
-static struct tally try_often(size_t commands, double factor, double precision, uint64_t time_ns)
+static struct tally try_often(size_t commands, double factor, double precision, bool gated)
 {
 	struct tally tally = {0};
 
@@ -124,8 +125,9 @@ static struct tally try_often(size_t commands, double factor, double precision, 
 		struct simulation simulation = {
 			.random = {1000 + trial}, .noise = 0.01, .factor = {1, factor}};
 		struct pgb_bench_job job = {.command_count = commands,
-					    .time_ns = time_ns,
+					    .time_ns = 16 * SECOND_NS,
 					    .precision = precision,
+					    .gated = gated,
 					    .failures_share_max = 0.1,
 					    .seed = trial};
 		struct pgb_bench_result result;
@@ -138,6 +140,7 @@ static struct tally try_often(size_t commands, double factor, double precision, 
 		tally.faster += b->verdict == PGB_VERDICT_FASTER;
 		tally.slower += b->verdict == PGB_VERDICT_SLOWER;
 		tally.held += b->ratio.low <= 1 / factor && b->ratio.high >= 1 / factor;
+		tally.gate += result.end == PGB_BENCH_END_GATE;
 		tally.precise += result.end == PGB_BENCH_END_PRECISION;
 		for (size_t c = 1; c < commands; c++)
 			claimed |= result.comparisons[c].verdict >= PGB_VERDICT_FASTER;
@@ -152,7 +155,7 @@ static struct tally try_often(size_t commands, double factor, double precision, 
 /* Equal commands: a difference may be claimed in 5 % of 200 trials, by chance in at most 16. */
 static void equal_commands_are_not_told_apart(void **state)
 {
-	struct tally tally = try_often(2, 1, 0.0001, 16 * SECOND_NS);
+	struct tally tally = try_often(2, 1, 0.0001, false);
 
 	(void)state;
 	assert_true(tally.looks_most >= 4);
@@ -163,7 +166,7 @@ static void equal_commands_are_not_told_apart(void **state)
 
 static void equal_commands_when_precision_ends_it(void **state)
 {
-	struct tally tally = try_often(2, 1, 0.008, 16 * SECOND_NS);
+	struct tally tally = try_often(2, 1, 0.008, false);
 
 	(void)state;
 	assert_in_range(tally.precise, 100, TRIALS);
@@ -172,15 +175,36 @@ static void equal_commands_when_precision_ends_it(void **state)
 
 static void equal_commands_of_three(void **state)
 {
-	struct tally tally = try_often(3, 1, 0.01, 16 * SECOND_NS);
+	struct tally tally = try_often(3, 1, 0.01, false);
 
 	(void)state;
 	assert_in_range(tally.claims, 0, 16);
 }
 
+/* Who stops at the first difference seen has the most to gain from looking often. */
+static void equal_commands_when_a_difference_ends_it(void **state)
+{
+	struct tally tally = try_often(2, 1, 0, true);
+
+	(void)state;
+	assert_true(tally.looks_most >= 4);
+	assert_in_range(tally.claims, 0, 16);
+	assert_in_range(tally.held, TRIALS - 16, TRIALS);
+}
+
+static void a_clear_gain_ends_it(void **state)
+{
+	struct tally tally = try_often(2, 0.9, 0, true);
+
+	(void)state;
+	assert_int_equal(tally.gate, TRIALS);
+	assert_int_equal(tally.faster, TRIALS);
+	assert_in_range(tally.looks_most, 1, 3);
+}
+
 static void two_percent_are_found(void **state)
 {
-	struct tally tally = try_often(2, 1.02, 0.01, 16 * SECOND_NS);
+	struct tally tally = try_often(2, 1.02, 0.01, false);
 
 	(void)state;
 	assert_in_range(tally.slower, TRIALS * 95 / 100, TRIALS);
@@ -494,6 +518,8 @@ int main(void)
 		cmocka_unit_test(equal_commands_are_not_told_apart),
 		cmocka_unit_test(equal_commands_when_precision_ends_it),
 		cmocka_unit_test(equal_commands_of_three),
+		cmocka_unit_test(equal_commands_when_a_difference_ends_it),
+		cmocka_unit_test(a_clear_gain_ends_it),
 		cmocka_unit_test(two_percent_are_found),
 		cmocka_unit_test(rounds_warmup_and_order),
 		cmocka_unit_test(failures),

@@ -52,6 +52,8 @@ struct pgb_bench_job {
 	uint64_t rounds_max;  /* 0: no limit */
 	uint64_t time_ns;     /* no new round after that; 0: no limit. One of the two is needed */
 	double precision;     /* stop when the ratio is known to +- this share; 0: never */
+	bool gated;	      /* stop when it is clear for all commands .. */
+	double gain_min;      /* .. whether they gain at least this share, or less */
 	unsigned int warmup_rounds;
 	double failures_share_max; /* of a command's runs, of ten at least; see runner.c */
 	uint64_t run_timeout_ns;   /* 0: none */
@@ -72,6 +74,7 @@ enum pgb_bench_end {
 	PGB_BENCH_END_ROUNDS,
 	PGB_BENCH_END_TIME,
 	PGB_BENCH_END_PRECISION,
+	PGB_BENCH_END_GATE,
 	PGB_BENCH_END_STOPPED,
 };
 
@@ -106,6 +109,9 @@ struct pgb_bench_result {
 int pgb_bench_run(const struct pgb_bench_job *job, struct pgb_bench_result *result,
 		  struct pgb_error *error);
 void pgb_bench_result_release(struct pgb_bench_result *result);
+
+/* Is it shown that this command gains at least the share `gain_min`? */
+bool pgb_bench_gains(const struct pgb_comparison *comparison, double gain_min);
 
 /* The number that is compared. */
 double pgb_bench_value(const struct pgb_bench_job *job, const struct pgb_bench_run *run);
