@@ -87,5 +87,5 @@ measure() {
 	for source in $sources; do
 		set -- "$@" "$(printf '%s' "$timed" | sed "s|'$binary'|'$binary.$source'|")"
 	done
-	"$tool" bench -n "$runs" --no-compare "$@"
+	"$tool" bench -n "$runs" "$@"
 }
