@@ -219,7 +219,8 @@ static bool is_elf(const char *path)
 	return memcmp(magic, "\177ELF", 4) == 0;
 }
 
-static _Noreturn void child_exec(struct pgb_launch *launch)
+/* Returns only when it could not: why, an errno. */
+static int try_exec(struct pgb_launch *launch)
 {
 	char *const *argv = (char *const *)(uintptr_t)launch->spawn->argv;
 	int number = ENOENT;
@@ -239,7 +240,7 @@ static _Noreturn void child_exec(struct pgb_launch *launch)
 		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
 			break;
 	}
-	child_fails(launch, STAGE_EXEC, number);
+	return number;
 }
 
 static _Noreturn void child_main(struct pgb_launch *launch)
@@ -262,7 +263,7 @@ static _Noreturn void child_main(struct pgb_launch *launch)
 	child_signals(launch);
 	if (launch->fd_go >= 0 && read(launch->fd_go, &go, 1) != 1)
 		_exit(127); /* who held us is gone */
-	child_exec(launch);
+	child_fails(launch, STAGE_EXEC, try_exec(launch));
 }
 
 /* ---- in the parent */
@@ -462,4 +463,13 @@ int pgb_process_start(struct pgb_process *process, struct pgb_error *error)
 	(void)send(process->fd_go, "", 1, MSG_NOSIGNAL);
 	close_fd(&process->fd_go);
 	return await_exec(process, error);
+}
+
+int pgb_process_become(const struct pgb_spawn *spawn, struct pgb_error *error)
+{
+	struct pgb_launch *launch = launch_new(spawn);
+	int status = explain_exec(launch, try_exec(launch), error);
+
+	launch_free(launch);
+	return status;
 }

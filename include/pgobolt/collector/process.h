@@ -72,6 +72,12 @@ void pgb_process_stop(struct pgb_process *process, int grace_ms);
 /* Close and free what a child that was never started still holds. wait and stop call it. */
 void pgb_process_release(struct pgb_process *process);
 
+/*
+ * Become this program (argv, file and environment count): returns only when that failed, with the
+ * errors of an exec.
+ */
+int pgb_process_become(const struct pgb_spawn *spawn, struct pgb_error *error);
+
 /* Exit status as a shell gives it: status, or 128 + signal. */
 int pgb_process_exit_status(int wait_status);
 
