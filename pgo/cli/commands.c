@@ -37,11 +37,9 @@ const struct pgb_option pgb_global_table[] = {
 };
 
 const struct pgb_command *const pgb_commands[] = {
-	&pgb_command_doctor,   &pgb_command_record,
-	&pgb_command_optimize, &pgb_command_verify,
-	&pgb_command_bench,    &pgb_command_convert,
-	&pgb_command_merge,    &pgb_command_dump,
-	&pgb_command_explain,  &pgb_command_help,
+	&pgb_command_doctor,   &pgb_command_build,  &pgb_command_train,	  &pgb_command_record,
+	&pgb_command_optimize, &pgb_command_verify, &pgb_command_bench,	  &pgb_command_convert,
+	&pgb_command_merge,    &pgb_command_dump,   &pgb_command_explain, &pgb_command_help,
 	NULL,
 };
 

@@ -7,6 +7,7 @@
 #include "config.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/progress.h"
+#include "pgobolt/pgo/shim.h"
 
 static const struct pgb_option no_options[] = {{.name = NULL}};
 
@@ -153,6 +154,18 @@ static int finish(struct pgb_output *output, int code, const struct pgb_error *e
 	return code < 0 ? pgb_code_exit_status(code) : code;
 }
 
+/* Under a compiler's name: become it, with the build's flags. Returns only when that fails. */
+static int run_as_shim(const char *const *argv)
+{
+	struct pgb_output output = {0};
+	struct pgb_error error = {0};
+	int code = pgb_shim_run(argv, &error);
+
+	pgb_output_init(&output);
+	pgb_output_error(&output, &error);
+	return pgb_exit_status_of_runner(code, true, false);
+}
+
 int main(int argc, char **argv)
 {
 	struct invocation invocation = {0};
@@ -160,6 +173,8 @@ int main(int argc, char **argv)
 	struct pgb_error error = {0};
 	int code, status;
 
+	if (argc > 0 && pgb_shim_is_one(argv[0]))
+		return run_as_shim((const char *const *)argv);
 	setlocale(LC_CTYPE, "");
 	code = read_command_line(&invocation, words, &error);
 	set_up_output(&invocation, words);

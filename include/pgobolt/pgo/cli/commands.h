@@ -46,6 +46,7 @@ struct pgb_command {
 };
 
 extern const struct pgb_command pgb_command_bench;
+extern const struct pgb_command pgb_command_build;
 extern const struct pgb_command pgb_command_convert;
 extern const struct pgb_command pgb_command_doctor;
 extern const struct pgb_command pgb_command_dump;
@@ -54,6 +55,7 @@ extern const struct pgb_command pgb_command_help;
 extern const struct pgb_command pgb_command_merge;
 extern const struct pgb_command pgb_command_optimize;
 extern const struct pgb_command pgb_command_record;
+extern const struct pgb_command pgb_command_train;
 extern const struct pgb_command pgb_command_verify;
 
 /* In the order of the overview; NULL-terminated. */

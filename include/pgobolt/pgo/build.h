@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Run the user's build with the compilers' flags injected. All that pgobolt keeps is in one state
+ * folder, ".pgobolt" in the folder where it is called unless told otherwise:
+ *
+ *	bin/		shims, first in PATH
+ *	mode		the last build: "instrument", or "use PROFILES"
+ *	compiled	what the shims saw since the mode changed, one tab-separated line each:
+ *			compiler KEY, object FILE, source FILE, own FILE, unprofiled KEY,
+ *			cargo FOLDER, link FILE, input FILE (of that link)
+ *	raw/KEY/	where programs write their counts when nobody trains them
+ *	runs/N/		one training run: weight, raw profiles
+ *	profile/	merged: see pgo/toolchain.h
+ */
+#ifndef PGOBOLT_PGO_BUILD_H
+#define PGOBOLT_PGO_BUILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pgobolt/base/error.h"
+#include "pgobolt/pgo/shim.h"
+
+#define PGB_STATE_DEFAULT ".pgobolt"
+
+struct pgb_build_config {
+	enum pgb_build_mode mode;
+	const char *state; /* the state folder; made where it is missing */
+	const char *const *argv;
+	bool partial_training; /* USE, gcc: functions without counts are not cold */
+};
+
+struct pgb_build_result {
+	int exit_status;		  /* of the build command, as a shell gives it */
+	uint64_t compiled, linked;	  /* files, without configure's tests */
+	uint64_t cargo;			  /* calls of it; it knows itself what to compile again */
+	uint64_t own_profile;		  /* sources that the build profiles itself: left alone */
+	struct pgb_shim_words compilers;  /* keys: "llvm-22" */
+	struct pgb_shim_words unprofiled; /* keys of compilers that there is no profile for */
+	struct pgb_shim_words stale;	  /* linked, but compiled without our flags */
+};
+
+/*
+ * The environment for a command whose compilers are to be shims, made ready in the state folder.
+ * `argv` is the command: compilers named by a path in it and in the environment (CC, CXX,
+ * CMAKE_C_COMPILER ..) are named by their shim's path instead.
+ */
+struct pgb_build_environment {
+	struct pgb_shim_words variables; /* "NAME=value"; NULL-terminated by .._init */
+	struct pgb_shim_words argv;	 /* NULL-terminated */
+	char *file;			 /* what argv[0] means: a shim or NULL */
+	char *state;			 /* absolute */
+};
+int pgb_build_environment_init(struct pgb_build_environment *environment,
+			       const struct pgb_build_config *config, struct pgb_error *error);
+/* Add one more variable. */
+void pgb_build_environment_add(struct pgb_build_environment *environment, char *assignment);
+/* Run environment->argv to its end. */
+int pgb_build_command(const struct pgb_build_environment *environment, int *wait_status,
+		      struct pgb_error *error);
+void pgb_build_environment_release(struct pgb_build_environment *environment);
+
+/*
+ * Errors besides those of starting the command: PGB_E_EMPTY (nothing went through the shims since
+ * the mode changed; USE without a profile), PGB_E_UNSUPPORTED (no compiler here). A build that
+ * fails is no error: see exit_status.
+ */
+int pgb_build_run(const struct pgb_build_config *config, struct pgb_build_result *result,
+		  struct pgb_error *error);
+void pgb_build_result_release(struct pgb_build_result *result);
+
+/*
+ * What lines of the log say: all of `result` but exit_status. A file that was linked but is older
+ * than started_ns, when the mode began, was not compiled in it.
+ */
+void pgb_build_read_log(struct pgb_build_result *result, const char *text, int64_t started_ns);
+
+/* The log as it is; "" where there is none. The caller frees it. */
+char *pgb_build_log(const char *state);
+
+/* The mode of the last build, PGB_BUILD_NONE where there was none. */
+enum pgb_build_mode pgb_build_last_mode(const char *state);
+
+/* Fill STATE/bin with a shim for every compiler in PATH. PGB_E_UNSUPPORTED: there is none. */
+int pgb_build_shims(const char *state, struct pgb_error *error);
+
+/*
+ * `value` is a compiler as CC may name it: "ccache /opt/gcc/bin/gcc -m32". Where it is named by an
+ * absolute path, the same with the name of a shim, made for it where there was none: a name, as a
+ * path would be split at its blanks. NULL: nothing to change, or no compiler. The caller frees it.
+ */
+char *pgb_build_shim_for(const char *state, const char *value);
+
+#endif

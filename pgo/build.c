@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgobolt/pgo/build.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pgobolt/base/limits.h"
+#include "pgobolt/collector/file.h"
+#include "pgobolt/collector/process.h"
+
+enum { LOG_SIZE_MAX = 256 << 20, MODE_SIZE_MAX = 4096 };
+
+static const char *const mode_words[] = {
+	[PGB_BUILD_NONE] = "none", [PGB_BUILD_INSTRUMENT] = "instrument", [PGB_BUILD_USE] = "use"};
+
+/* ---- the environment */
+
+/* By which builds are told their compiler, in the environment or on a command line. */
+static const char *const compiler_variables[] = {
+	"CC",	 "CXX",	  "OBJC",     "OBJCXX",		  "LD",
+	"CCLD",	 "CXXLD", "LDSHARED", "CMAKE_C_COMPILER", "CMAKE_CXX_COMPILER",
+	"RUSTC", "CARGO", "STRIP",    "BASECC",		  NULL};
+
+/* "CC=..", "-DCMAKE_C_COMPILER:PATH=..": where the value begins; NULL: another word. */
+static const char *compiler_value(const char *word)
+{
+	const char *name = strncmp(word, "-D", 2) == 0 ? word + 2 : word;
+	size_t length = strcspn(name, ":=");
+
+	for (size_t i = 0; compiler_variables[i]; i++)
+		if (strlen(compiler_variables[i]) == length &&
+		    strncmp(compiler_variables[i], name, length) == 0) {
+			const char *equals = strchr(name, '=');
+
+			return equals ? equals + 1 : NULL;
+		}
+	return NULL;
+}
+
+static void add_argument(struct pgb_build_environment *environment, const char *word)
+{
+	const char *value = compiler_value(word);
+	char *shim = value ? pgb_build_shim_for(environment->state, value) : NULL;
+
+	if (shim)
+		pgb_array_push(&environment->argv.items,
+			       pgb_format("%.*s%s", (int)(value - word), word, shim));
+	else
+		pgb_shim_words_add(&environment->argv, word);
+	free(shim);
+}
+
+/* What argv[0] is found as with the shims first in PATH; NULL: as it stands. */
+static char *find_command(const struct pgb_build_environment *environment, const char *name)
+{
+	char *shim, *path;
+
+	if (strchr(name, '/') == NULL)
+		shim = pgb_dup(name);
+	else
+		shim = pgb_build_shim_for(environment->state, name);
+	if (shim == NULL)
+		return NULL;
+	path = pgb_format("%s/bin/%s", environment->state, shim);
+	free(shim);
+	if (pgb_tool_kind(path) != PGB_TOOL_NONE && pgb_file_is_executable(path))
+		return path;
+	free(path);
+	return NULL;
+}
+
+void pgb_build_environment_add(struct pgb_build_environment *environment, char *assignment)
+{
+	size_t last = environment->variables.items.count - 1;
+
+	environment->variables.items.items[last] = assignment;
+	pgb_array_push(&environment->variables.items, NULL);
+}
+
+static void add_variables(struct pgb_build_environment *environment,
+			  const struct pgb_build_config *config)
+{
+	const char *path = getenv("PATH"), *extra = getenv("CCACHE_EXTRAFILES");
+	char *without = pgb_shim_path_without(path ? path : PGB_PROCESS_PATH_DEFAULT);
+	const char *state = environment->state;
+
+	pgb_array_push(&environment->variables.items, NULL);
+	pgb_build_environment_add(environment, pgb_format("PATH=%s/bin:%s", state, without));
+	pgb_build_environment_add(environment, pgb_format(PGB_SHIM_STATE_VARIABLE "=%s", state));
+	pgb_build_environment_add(
+		environment, pgb_format(PGB_SHIM_MODE_VARIABLE "=%s", mode_words[config->mode]));
+	if (config->partial_training)
+		pgb_build_environment_add(environment, pgb_dup(PGB_SHIM_PARTIAL_VARIABLE "=1"));
+	/* Where ccache takes a shim for the compiler, it must still see that the mode changed. */
+	pgb_build_environment_add(environment,
+				  pgb_format("CCACHE_EXTRAFILES=%s%s%s/mode", extra ? extra : "",
+					     extra ? ":" : "", state));
+	for (size_t i = 0; compiler_variables[i]; i++) {
+		const char *value = getenv(compiler_variables[i]);
+		char *shim = value ? pgb_build_shim_for(state, value) : NULL;
+
+		if (shim)
+			pgb_build_environment_add(environment,
+						  pgb_format("%s=%s", compiler_variables[i], shim));
+		free(shim);
+	}
+	free(without);
+}
+
+/* The folder, with a word to git that nothing in it is source. */
+static int make_state(const char *path, char **absolute, struct pgb_error *error)
+{
+	int status = pgb_file_make_directories(path, error);
+	struct pgb_out_file out;
+	char *ignore;
+
+	if (status != 0)
+		return status;
+	*absolute = realpath(path, NULL);
+	if (*absolute == NULL)
+		return pgb_fail(error, pgb_code_from_errno(errno), "cannot find %s: %s", path,
+				strerror(errno));
+	if (strchr(*absolute, ':'))
+		return pgb_fail(error, PGB_E_NOT_SUITABLE,
+				"%s has a colon in its path: it cannot stand in PATH", *absolute);
+	ignore = pgb_format("%s/.gitignore", *absolute);
+	if (access(ignore, F_OK) != 0) {
+		status = pgb_out_open(&out, ignore, error);
+		if (status == 0) {
+			fputs("*\n", out.stream);
+			status = pgb_out_commit(&out, error);
+			pgb_out_discard(&out);
+		}
+	}
+	free(ignore);
+	return status;
+}
+
+int pgb_build_environment_init(struct pgb_build_environment *environment,
+			       const struct pgb_build_config *config, struct pgb_error *error)
+{
+	int status;
+
+	*environment = (struct pgb_build_environment){0};
+	status = make_state(config->state, &environment->state, error);
+	if (status == 0)
+		status = pgb_build_shims(environment->state, error);
+	if (status != 0)
+		return status;
+	add_variables(environment, config);
+	environment->file = find_command(environment, config->argv[0]);
+	pgb_shim_words_add(&environment->argv,
+			   environment->file ? environment->file : config->argv[0]);
+	for (size_t i = 1; config->argv[i]; i++)
+		add_argument(environment, config->argv[i]);
+	pgb_array_push(&environment->argv.items, NULL);
+	return 0;
+}
+
+void pgb_build_environment_release(struct pgb_build_environment *environment)
+{
+	pgb_shim_words_release(&environment->variables);
+	pgb_shim_words_release(&environment->argv);
+	free(environment->file);
+	free(environment->state);
+}
+
+/* ---- the mode */
+
+static char *read_small(const char *state, const char *name)
+{
+	char *path = pgb_format("%s/%s", state, name);
+	struct pgb_text text = {0};
+
+	if (pgb_file_read(&text, path, MODE_SIZE_MAX, NULL) != 0)
+		text.length = 0;
+	if (text.data)
+		text.data[text.length] = '\0';
+	free(path);
+	return pgb_text_detach(&text);
+}
+
+enum pgb_build_mode pgb_build_last_mode(const char *state)
+{
+	char *mode = read_small(state, "mode");
+	enum pgb_build_mode found = PGB_BUILD_NONE;
+
+	if (strncmp(mode, "instrument", 10) == 0)
+		found = PGB_BUILD_INSTRUMENT;
+	else if (strncmp(mode, "use", 3) == 0)
+		found = PGB_BUILD_USE;
+	free(mode);
+	return found;
+}
+
+/* A new mode, or a new profile, starts a new log: what was compiled before is not of it. */
+static int set_mode(const char *state, const struct pgb_build_config *config,
+		    struct pgb_error *error)
+{
+	char *profile = read_small(state, "profile/id");
+	char *before = read_small(state, "mode");
+	char *now = pgb_format("%s%s%s%s", mode_words[config->mode],
+			       config->partial_training ? " partial-training" : "",
+			       config->mode == PGB_BUILD_USE ? " " : "\n",
+			       config->mode == PGB_BUILD_USE ? profile : "");
+	char *path = pgb_format("%s/mode", state), *log = pgb_format("%s/" PGB_SHIM_LOG, state);
+	struct pgb_out_file out;
+	int status = 0;
+
+	if (config->mode == PGB_BUILD_USE && profile[0] == '\0') {
+		pgb_fail(error, PGB_E_EMPTY, "there is no profile to use in %s", state);
+		status = pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND\n"
+					   "pgobolt train -- PROGRAM ARGS");
+	} else if (strcmp(before, now) != 0) {
+		unlink(log);
+		status = pgb_out_open(&out, path, error);
+		if (status == 0) {
+			fputs(now, out.stream);
+			status = pgb_out_commit(&out, error);
+			pgb_out_discard(&out);
+		}
+	}
+	free(profile);
+	free(before);
+	free(now);
+	free(path);
+	free(log);
+	return status;
+}
+
+static int64_t mode_started_ns(const char *state)
+{
+	char *path = pgb_format("%s/mode", state);
+	struct stat status;
+	int64_t started_ns = 0;
+
+	if (stat(path, &status) == 0)
+		started_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+	free(path);
+	return started_ns;
+}
+
+/* ---- the build */
+
+static size_t log_size(const char *state)
+{
+	char *path = pgb_format("%s/" PGB_SHIM_LOG, state);
+	struct stat status;
+	size_t size = stat(path, &status) == 0 ? (size_t)status.st_size : 0;
+
+	free(path);
+	return size;
+}
+
+char *pgb_build_log(const char *state)
+{
+	char *path = pgb_format("%s/" PGB_SHIM_LOG, state);
+	struct pgb_text text = {0};
+
+	if (pgb_file_read(&text, path, LOG_SIZE_MAX, NULL) != 0)
+		text.length = 0;
+	if (text.data)
+		text.data[text.length] = '\0';
+	free(path);
+	return pgb_text_detach(&text);
+}
+
+int pgb_build_command(const struct pgb_build_environment *environment, int *wait_status,
+		      struct pgb_error *error)
+{
+	struct pgb_spawn spawn = {
+		.argv = (const char *const *)environment->argv.items.items,
+		.file = environment->file,
+		.environment = (const char *const *)environment->variables.items.items,
+	};
+	struct pgb_process process;
+	int status = pgb_process_spawn(&process, &spawn, error);
+
+	if (status == 0)
+		status = pgb_process_wait(&process, -1, wait_status, error);
+	return status < 0 ? status : 0;
+}
+
+static void remove_folder(const char *state, const char *name)
+{
+	char *path = pgb_format("%s/%s", state, name);
+
+	(void)pgb_file_remove_tree(path, NULL);
+	free(path);
+}
+
+/* Nothing came through the shims: neither now nor since the mode began. */
+static int fail_empty(const struct pgb_build_config *config, struct pgb_error *error)
+{
+	char *line = pgb_process_command_line(config->argv);
+
+	pgb_fail(error, PGB_E_EMPTY, "nothing was compiled by: %s", line);
+	pgb_remedy(
+		error,
+		"if all was built before, remove that (make clean) and build again\n"
+		"if the build was configured with a compiler's full path (CMake does), configure "
+		"it again by pgobolt build --%s -- .., in a new folder",
+		mode_words[config->mode]);
+	free(line);
+	return PGB_E_EMPTY;
+}
+
+static bool is_empty(const struct pgb_build_result *result)
+{
+	return result->compiled + result->linked + result->cargo + result->own_profile == 0;
+}
+
+static int examine(const struct pgb_build_config *config, const char *state, size_t size_before,
+		   struct pgb_build_result *result, struct pgb_error *error)
+{
+	struct pgb_build_result whole = {0};
+	char *log = pgb_build_log(state);
+	size_t length = strlen(log);
+	int status = 0;
+
+	pgb_build_read_log(result, log + (size_before < length ? size_before : length),
+			   mode_started_ns(state));
+	if (size_before >= length)
+		pgb_build_read_log(&whole, log, INT64_MIN);
+	if (size_before >= length && is_empty(&whole) && result->exit_status == 0)
+		status = fail_empty(config, error);
+	/* Counts of programs that are no more. */
+	if (config->mode == PGB_BUILD_INSTRUMENT && result->compiled + result->cargo > 0) {
+		remove_folder(state, "runs");
+		remove_folder(state, "raw");
+	}
+	pgb_build_result_release(&whole);
+	free(log);
+	return status;
+}
+
+int pgb_build_run(const struct pgb_build_config *config, struct pgb_build_result *result,
+		  struct pgb_error *error)
+{
+	struct pgb_build_environment environment;
+	size_t size_before = 0;
+	int wait_status = 0;
+	int status = pgb_build_environment_init(&environment, config, error);
+
+	*result = (struct pgb_build_result){0};
+	if (status == 0)
+		status = set_mode(environment.state, config, error);
+	if (status == 0) {
+		size_before = log_size(environment.state);
+		/* What the build itself runs is no training. */
+		pgb_build_environment_add(&environment, pgb_dup("LLVM_PROFILE_FILE=/dev/null"));
+		pgb_build_environment_add(
+			&environment, pgb_format("GCOV_PREFIX=%s/discarded", environment.state));
+		status = pgb_build_command(&environment, &wait_status, error);
+		result->exit_status = pgb_process_exit_status(wait_status);
+		remove_folder(environment.state, "discarded");
+	}
+	if (status == 0)
+		status = examine(config, environment.state, size_before, result, error);
+	pgb_build_environment_release(&environment);
+	return status;
+}

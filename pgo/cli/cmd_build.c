@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "pgo/cli/run_command.h"
+#include "pgobolt/pgo/build.h"
+#include "pgobolt/pgo/cli/commands.h"
+#include "pgobolt/pgo/cli/table.h"
+
+struct build_options {
+	const char *state;
+	bool instrument, use, partial_training;
+};
+
+static const struct build_options defaults = {.state = PGB_STATE_DEFAULT};
+
+static const struct pgb_option options[] = {
+	{.name = "instrument",
+	 .offset = offsetof(struct build_options, instrument),
+	 .help = "build programs that count where they branch, for pgobolt train"},
+	{.name = "use",
+	 .offset = offsetof(struct build_options, use),
+	 .help = "build with the profile of pgobolt train, and with what llvm-bolt needs: "
+		 "relocations kept, symbols kept, functions in one piece"},
+	{.name = "partial-training",
+	 .offset = offsetof(struct build_options, partial_training),
+	 .help = "with --use, gcc: optimize what training did not reach as usual, not for size"},
+	{.name = "state",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "DIR",
+	 .offset = offsetof(struct build_options, state),
+	 .help = "keep profiles and compiler stand-ins in DIR (" PGB_STATE_DEFAULT ")"},
+	{.name = NULL},
+};
+
+enum { STALE_SHOWN_MAX = 5 };
+
+static void warn_stale(struct pgb_output *output, const struct pgb_build_result *result)
+{
+	size_t count = result->stale.items.count;
+	struct pgb_text names = {0};
+
+	if (count == 0)
+		return;
+	for (size_t i = 0; i < count && i < STALE_SHOWN_MAX; i++)
+		pgb_text_addf(&names, "%s%s", i ? ", " : "", result->stale.items.items[i]);
+	if (count > STALE_SHOWN_MAX)
+		pgb_text_addf(&names, " and %zu more", count - STALE_SHOWN_MAX);
+	pgb_output_warning(output,
+			   "linked, but compiled before, without these flags; clean and build "
+			   "again: %s",
+			   pgb_text_string(&names));
+	pgb_text_release(&names);
+}
+
+static void show(struct pgb_cli *cli, const struct build_options *wanted,
+		 const struct pgb_build_result *result)
+{
+	struct pgb_output *output = &cli->output;
+	bool state_given = strcmp(wanted->state, PGB_STATE_DEFAULT) != 0;
+
+	warn_stale(output, result);
+	for (size_t i = 0; i < result->unprofiled.items.count; i++)
+		pgb_output_warning(output, "there is no profile for %s: compiled without one",
+				   result->unprofiled.items.items[i]);
+	if (result->own_profile)
+		pgb_output_warning(output,
+				   "%" PRIu64 " compiler calls have profiling flags of the build's "
+				   "own and were left as they are",
+				   result->own_profile);
+	if (result->exit_status != 0)
+		return;
+	pgb_output_note(output, "%s: %" PRIu64 " files compiled, %" PRIu64 " linked%s",
+			wanted->use ? "With the profile" : "Instrumented", result->compiled,
+			result->linked, result->cargo ? ", besides what cargo compiled" : "");
+	if (wanted->instrument)
+		pgb_output_next(output, "pgobolt train%s%s -- PROGRAM ARGS",
+				state_given ? " --state " : "", state_given ? wanted->state : "");
+	else
+		pgb_output_next(output, "pgobolt record -- PROGRAM ARGS");
+}
+
+static json_t *words_json(const struct pgb_shim_words *words)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < words->items.count; i++)
+		json_array_append_new(array, pgb_json_text(words->items.items[i]));
+	return array;
+}
+
+static json_t *result_json(const struct build_options *wanted,
+			   const struct pgb_build_result *result)
+{
+	return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "mode",
+			 wanted->use ? "use" : "instrument", "exit_status", result->exit_status,
+			 "compiled", (json_int_t)result->compiled, "linked",
+			 (json_int_t)result->linked, "cargo_calls", (json_int_t)result->cargo,
+			 "left_alone", (json_int_t)result->own_profile, "compilers",
+			 words_json(&result->compilers), "without_profile",
+			 words_json(&result->unprofiled), "stale", words_json(&result->stale));
+}
+
+static int check(const struct pgb_cli *cli, const struct build_options *wanted,
+		 struct pgb_error *error)
+{
+	if (wanted->instrument == wanted->use) {
+		pgb_fail(error, PGB_E_USAGE, "build needs --instrument or --use%s",
+			 wanted->use ? ", not both" : "");
+		return pgb_remedy(error, "first: pgobolt build --instrument -- make");
+	}
+	if (wanted->partial_training && !wanted->use)
+		return pgb_fail(error, PGB_E_USAGE, "--partial-training goes with --use");
+	return pgb_cli_check_program(cli, "pgobolt build --instrument -- make", error);
+}
+
+static int run(struct pgb_cli *cli, struct pgb_error *error)
+{
+	const struct build_options *wanted = cli->options;
+	struct pgb_build_config config = {
+		.mode = wanted->use ? PGB_BUILD_USE : PGB_BUILD_INSTRUMENT,
+		.state = wanted->state,
+		.argv = cli->arguments.program,
+		.partial_training = wanted->partial_training,
+	};
+	struct pgb_build_result result;
+	int code = check(cli, wanted, error);
+
+	if (code)
+		return code;
+	/* stdout is the build's, but for the one document of --json */
+	pgb_output_use_stderr(&cli->output);
+	pgb_cli_leave_signals_to_child();
+	code = pgb_build_run(&config, &result, error);
+	if (code == 0) {
+		show(cli, wanted, &result);
+		pgb_output_json(&cli->output, result_json(wanted, &result));
+		code = result.exit_status;
+	}
+	pgb_build_result_release(&result);
+	return code;
+}
+
+static const struct pgb_example examples[] = {
+	{"pgobolt build --instrument -- make clean all", "make, with whatever compiler it uses"},
+	{"pgobolt build --instrument -- sh -c 'cmake -B b && cmake --build b'",
+	 "configure and build"},
+	{"pgobolt build --use -- make clean all", "after pgobolt train"},
+	{"pgobolt build --use -- cargo build --bin app", "a Rust program"},
+	{NULL, NULL},
+};
+
+const struct pgb_command pgb_command_build = {
+	.name = "build",
+	.summary = "build a program with PGO flags",
+	.synopsis = "--instrument|--use -- BUILD COMMAND",
+	.description =
+		"Runs BUILD COMMAND with stand-ins for clang, gcc, rustc and cargo first in PATH, "
+		"which add the flags and become the real compiler; compilers that CC and CXX name "
+		"by a path, and those behind ccache or distcc, get the flags as well. The project "
+		"and its build files stay as they are.\n\n"
+		"What was compiled before has no such flags: clean first. Instrumented and final "
+		"build are best made in the same folder: gcc finds a file's counts by the path of "
+		"its object. CMake remembers the stand-ins: they work as long as the state folder "
+		"is there.\n\n"
+		"The exit status is BUILD COMMAND's where it ran.",
+	.options = options,
+	.options_size = sizeof(struct build_options),
+	.defaults = &defaults,
+	.examples = examples,
+	.takes_program = true,
+	.run = run,
+};

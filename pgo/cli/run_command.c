@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgo/cli/run_command.h"
+
+#include <signal.h>
+
+int pgb_cli_check_program(const struct pgb_cli *cli, const char *example, struct pgb_error *error)
+{
+	if (cli->arguments.program && cli->arguments.program[0])
+		return 0;
+	pgb_fail(error, PGB_E_USAGE, "%s needs a command behind --", cli->command->name);
+	return pgb_remedy(error, "%s", example);
+}
+
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+/* A handler, not SIG_IGN: what is ignored would be so in the command, too. */
+void pgb_cli_leave_signals_to_child(void)
+{
+	struct sigaction action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART}, former;
+	static const int numbers[] = {SIGINT, SIGQUIT};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (sigaction(numbers[i], NULL, &former) == 0 && former.sa_handler == SIG_DFL)
+			sigaction(numbers[i], &action, NULL);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* gcc: one .gcda file per object, named after the object's path, merged by gcov-tool. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pgo/toolchain_private.h"
+#include "pgobolt/base/text.h"
+#include "pgobolt/collector/file.h"
+#include "pgobolt/collector/process.h"
+
+enum { MERGE_TIMEOUT_S = 3600 };
+
+/*
+ * Threads count exactly only with atomic updates. -fprofile-correction: smooth what is not
+ * consistent all the same (longjmp, processes that were killed) and do not stop the build.
+ * A .cold fragment that gcc split off is one that llvm-bolt must leave alone.
+ */
+static const struct pgb_flag flags[] = {
+	{"-fprofile-generate", PGB_FLAG_INSTRUMENT | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
+	{"-fprofile-update=atomic", PGB_FLAG_INSTRUMENT | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
+	{"-fprofile-dir=%r", PGB_FLAG_INSTRUMENT | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
+	{"-fprofile-use=%p", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-fprofile-correction",
+	 PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-Wno-missing-profile",
+	 PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-Wno-error=coverage-mismatch",
+	 PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-fprofile-partial-training", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK |
+					       PGB_FLAG_PROFILE | PGB_FLAG_PARTIAL_TRAINING},
+	{"-fno-reorder-blocks-and-partition", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
+	{"-Wl,--emit-relocs", PGB_FLAG_USE | PGB_FLAG_LINK},
+	{NULL, 0},
+};
+
+static const char *const own_flags[] = {
+	"-fprofile-generate",
+	"-fprofile-use",
+	"-fno-profile-generate",
+	"-fauto-profile",
+	"-fprofile-arcs",
+	"-fno-profile-arcs",
+	"-ftest-coverage",
+	"--coverage",
+	"-coverage",
+	NULL,
+};
+
+/* The tool adds to what it finds: its output must be a new folder. */
+static int merge_two(const char *tool, const struct pgb_raw_profile *a,
+		     const struct pgb_raw_profile *b, const char *output, struct pgb_error *error)
+{
+	char *weights = pgb_format("%lu,%lu", a->weight, b->weight);
+	const char *argv[] = {tool, "merge", "-w", weights, "-o", output, a->path, b->path, NULL};
+	struct pgb_spawn spawn = {.argv = argv, .quiet_stdin = true};
+	struct pgb_text said = {0};
+	int wait_status = 0;
+	int status = pgb_process_run(&spawn, MERGE_TIMEOUT_S, &said, &said, &wait_status, error);
+
+	if (status == 0 && wait_status != 0) {
+		const char *first = pgb_text_string(&said);
+
+		status = pgb_fail(error, PGB_E_TOOL,
+				  "%s could not merge the profiles of two training runs: %.*s",
+				  tool, (int)strcspn(first, "\n"), first);
+		pgb_remedy(error, "runs of two different builds do not fit together: "
+				  "pgobolt train --new -- ..");
+	}
+	pgb_text_release(&said);
+	free(weights);
+	return status;
+}
+
+static int copy_file(const char *from, const char *to, struct pgb_error *error)
+{
+	struct pgb_file_map map;
+	struct pgb_out_file out;
+	int status = pgb_file_map_open(&map, from, error);
+
+	if (status != 0)
+		return status;
+	status = pgb_out_open(&out, to, error);
+	if (status == 0) {
+		if (map.size_bytes > 0)
+			fwrite(map.bytes, 1, map.size_bytes, out.stream);
+		status = pgb_out_commit(&out, error);
+		pgb_out_discard(&out);
+	}
+	pgb_file_map_close(&map);
+	return status;
+}
+
+static int copy_folder(const char *from, const char *to, struct pgb_error *error)
+{
+	struct dirent **entries;
+	int count = scandir(from, &entries, NULL, alphasort);
+	int status = pgb_file_make_directories(to, error);
+
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+
+		if (status == 0 && name[0] != '.') {
+			char *source = pgb_format("%s/%s", from, name);
+			char *target = pgb_format("%s/%s", to, name);
+
+			status = copy_file(source, target, error);
+			free(source);
+			free(target);
+		}
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	return status;
+}
+
+/* A run's counts as they are, then one run after another on top of them. */
+static int merge(const char *tool, const struct pgb_raw_profiles *raw, const char *output,
+		 struct pgb_merge_counts *counts, struct pgb_error *error)
+{
+	struct pgb_raw_profile sum = {.path = pgb_dup(raw->items.items[0].path),
+				      .weight = raw->items.items[0].weight};
+	int status = 0;
+
+	*counts = (struct pgb_merge_counts){0};
+	for (size_t i = 1; status == 0 && i < raw->items.count; i++) {
+		char *next = pgb_format("%s.sum%zu", output, i);
+
+		status = merge_two(tool, &sum, &raw->items.items[i], next, error);
+		if (i > 1)
+			(void)pgb_file_remove_tree(sum.path, NULL);
+		free(sum.path);
+		sum = (struct pgb_raw_profile){.path = next, .weight = 1};
+	}
+	if (status == 0 && raw->items.count > 1 && rename(sum.path, output) != 0)
+		status = pgb_fail(error, pgb_code_from_errno(errno), "cannot rename %s to %s: %s",
+				  sum.path, output, strerror(errno));
+	if (status == 0 && raw->items.count == 1)
+		status = copy_folder(sum.path, output, error);
+	if (status != 0 && raw->items.count > 1)
+		(void)pgb_file_remove_tree(sum.path, NULL);
+	free(sum.path);
+	return status;
+}
+
+const struct pgb_toolchain pgb_toolchain_gcc = {
+	.name = "gcc",
+	.key = "gcc",
+	.merger = "gcov-tool",
+	.profile_is_folder = true,
+	.flags = flags,
+	.own_flags = own_flags,
+	.merge = merge,
+};

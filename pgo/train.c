@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "pgobolt/pgo/train.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "pgo/train_private.h"
+#include "pgobolt/collector/file.h"
+#include "pgobolt/collector/process.h"
+#include "pgobolt/pgo/build.h"
+
+/* ---- the run */
+
+/* Number of folders in an absolute path: what GCOV_PREFIX_STRIP has to take away. */
+static unsigned int path_depth(const char *path)
+{
+	unsigned int depth = 0;
+
+	for (; *path; path++)
+		depth += path[0] == '/' && path[1] != '/' && path[1] != '\0';
+	return depth;
+}
+
+static int make_run(struct train *train, struct pgb_error *error)
+{
+	char *runs = pgb_format("%s/runs", train->state), *weight;
+	struct pgb_out_file out;
+	unsigned int number = 1;
+	int status = 0;
+
+	if (train->config->new_runs)
+		status = pgb_file_remove_tree(runs, error);
+	do {
+		free(train->run);
+		train->run = pgb_format("%s/%u", runs, number++);
+	} while (access(train->run, F_OK) == 0);
+	free(runs);
+	if (status == 0)
+		status = pgb_file_make_directories(train->run, error);
+	if (status != 0)
+		return status;
+	weight = pgb_format("%s/weight", train->run);
+	status = pgb_out_open(&out, weight, error);
+	if (status == 0) {
+		fprintf(out.stream, "%lu\n", train->config->weight);
+		status = pgb_out_commit(&out, error);
+		pgb_out_discard(&out);
+	}
+	free(weight);
+	return status;
+}
+
+static int run_command(struct train *train, struct pgb_error *error)
+{
+	struct pgb_build_config config = {.mode = PGB_BUILD_INSTRUMENT,
+					  .state = train->config->state,
+					  .argv = train->config->argv};
+	struct pgb_build_environment environment;
+	int status = pgb_build_environment_init(&environment, &config, error);
+
+	if (status == 0) {
+		/* raw/gcc-12/NAME.gcda becomes runs/N/gcc-12/NAME.gcda */
+		pgb_build_environment_add(&environment, pgb_format("GCOV_PREFIX=%s", train->run));
+		pgb_build_environment_add(&environment, pgb_format("GCOV_PREFIX_STRIP=%u",
+								   path_depth(train->state) + 1));
+		/* %m: the binary; %p: the process */
+		pgb_build_environment_add(
+			&environment,
+			pgb_format("LLVM_PROFILE_FILE=%s/%%m_%%p.profraw", train->run));
+		train->result->starting = true;
+		status = pgb_build_command(&environment, &train->result->wait_status, error);
+		train->result->started = status == 0;
+		train->result->starting = status != 0;
+	}
+	pgb_build_environment_release(&environment);
+	return status;
+}
+
+/* ---- before and after */
+
+static int check_state(struct train *train, struct pgb_error *error)
+{
+	const char *state = train->config->state;
+
+	if (access(state, F_OK) == 0 && pgb_build_last_mode(state) != PGB_BUILD_NONE) {
+		train->state = realpath(state, NULL);
+		if (access(state, W_OK) == 0)
+			return 0;
+		return pgb_fail(error, PGB_E_PERMISSION, "cannot write profiles to %s: %s", state,
+				strerror(errno));
+	}
+	pgb_fail(error, PGB_E_NOT_FOUND, "no build that pgobolt instrumented is known here: no %s",
+		 state);
+	return pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND");
+}
+
+static void explain_ending(struct pgb_text *text, int wait_status)
+{
+	if (WIFSIGNALED(wait_status))
+		pgb_text_addf(text,
+			      "it was killed by signal %d (%s), and counts are written when a "
+			      "program exits",
+			      WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+	else if (WEXITSTATUS(wait_status) != 0)
+		pgb_text_addf(text,
+			      "it ended with status %d: did it get to its work, and did it exit by "
+			      "exit or from main?",
+			      WEXITSTATUS(wait_status));
+	else
+		pgb_text_add(text, "is it the program that was built with --instrument? was it "
+				   "started with an empty environment, or did it leave by _exit?");
+}
+
+int pgb_train_nothing(const struct train *train, struct pgb_error *error)
+{
+	char *line = pgb_process_command_line(train->config->argv);
+	struct pgb_text why = {0};
+
+	if (access(train->run, W_OK) != 0)
+		pgb_text_addf(&why, "%s cannot be written: %s", train->run, strerror(errno));
+	else if (pgb_build_last_mode(train->state) == PGB_BUILD_USE)
+		pgb_text_add(&why, "the last build was with --use: its programs count nothing");
+	else
+		explain_ending(&why, train->result->wait_status);
+	pgb_fail(error, PGB_E_EMPTY, "no profile was written by %s: %s", line,
+		 pgb_text_string(&why));
+	if (pgb_build_last_mode(train->state) == PGB_BUILD_USE)
+		pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND");
+	else if (WIFSIGNALED(train->result->wait_status))
+		pgb_remedy(error, "let it end by itself, or end it in the way that it is meant to "
+				  "be ended (a server: its own stop command)");
+	else
+		pgb_remedy(error, "try it on a program that is known to be new: "
+				  "pgobolt build --instrument -- make clean all");
+	free(line);
+	pgb_text_release(&why);
+	return PGB_E_EMPTY;
+}
+
+void pgb_train_result_release(struct pgb_train_result *result)
+{
+	for (size_t i = 0; i < result->profiles.count; i++) {
+		free(result->profiles.items[i].key);
+		free(result->profiles.items[i].path);
+	}
+	pgb_array_release(&result->profiles);
+}
+
+int pgb_train_run(const struct pgb_train_config *config, struct pgb_train_result *result,
+		  struct pgb_error *error)
+{
+	struct train train = {.config = config, .result = result};
+	int status;
+
+	*result = (struct pgb_train_result){0};
+	status = check_state(&train, error);
+	if (status == 0)
+		status = make_run(&train, error);
+	if (status == 0)
+		status = run_command(&train, error);
+	if (status == 0)
+		status = pgb_train_merge(&train, error);
+	/* A run that gave nothing must not stay as one that did. */
+	if (status != 0 && train.run)
+		(void)pgb_file_remove_tree(train.run, NULL);
+	free(train.run);
+	free(train.state);
+	return status;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* Raw profiles of all runs into one profile for each kind of compiler. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pgo/train_private.h"
+#include "pgobolt/base/hash.h"
+#include "pgobolt/collector/file.h"
+#include "pgobolt/collector/process.h"
+#include "pgobolt/pgo/build.h"
+
+enum { WEIGHT_SIZE_MAX = 64 };
+
+static bool ends_with(const char *name, const char *ending)
+{
+	size_t length = strlen(name), end = strlen(ending);
+
+	return length > end && strcmp(name + length - end, ending) == 0;
+}
+
+/* Files in a folder by their ending; how many bytes. The folder may be missing. */
+static void count_files(const char *folder, const char *ending, uint64_t *count,
+			uint64_t *size_bytes)
+{
+	struct dirent **entries;
+	int entry_count = scandir(folder, &entries, NULL, alphasort);
+
+	for (int i = 0; i < entry_count; i++) {
+		char *path = pgb_format("%s/%s", folder, entries[i]->d_name);
+		struct stat status;
+
+		if (ends_with(entries[i]->d_name, ending) && stat(path, &status) == 0 &&
+		    status.st_size > 0) {
+			++*count;
+			*size_bytes += (uint64_t)status.st_size;
+		}
+		free(path);
+		free(entries[i]);
+	}
+	if (entry_count >= 0)
+		free(entries);
+}
+
+/*
+ * Programs that were started without our environment (sudo, env -i, a daemon's manager) write
+ * where the flags said: these counts are of this run, too.
+ */
+static void take_strays(const struct train *train, const char *key, bool folder)
+{
+	char *from = pgb_format("%s/raw/%s", train->state, key);
+	char *to = pgb_format(folder ? "%s/%s" : "%s", train->run, key);
+	struct dirent **entries;
+	int count = scandir(from, &entries, NULL, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+		char *source = pgb_format("%s/%s", from, name);
+		char *target = pgb_format("%s/%s", to, name);
+
+		if (name[0] != '.' && pgb_file_make_directories(to, NULL) == 0 &&
+		    access(target, F_OK) != 0)
+			(void)rename(source, target);
+		free(source);
+		free(target);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	free(from);
+	free(to);
+}
+
+static unsigned long run_weight(const char *run)
+{
+	char *path = pgb_format("%s/weight", run);
+	struct pgb_text text = {0};
+	unsigned long weight = 0;
+
+	if (pgb_file_read(&text, path, WEIGHT_SIZE_MAX, NULL) == 0)
+		weight = strtoul(pgb_text_string(&text), NULL, 10);
+	free(path);
+	pgb_text_release(&text);
+	return weight;
+}
+
+static void add_raw(struct pgb_raw_profiles *raw, char *path, unsigned long weight)
+{
+	struct pgb_raw_profile profile = {.path = path, .weight = weight};
+
+	pgb_array_push(&raw->items, profile);
+}
+
+/* What a run has for a key; a .profdata stands for raw profiles that were merged before. */
+static void add_run(const struct pgb_compiler *compiler, const char *key, const char *run,
+		    struct pgb_raw_profiles *raw)
+{
+	unsigned long weight = run_weight(run);
+	struct dirent **entries;
+	char *folder;
+	int count;
+
+	if (weight == 0)
+		return; /* not a run, or one that was never begun */
+	if (compiler->toolchain->profile_is_folder) {
+		folder = pgb_format("%s/%s", run, key);
+		if (access(folder, R_OK) == 0)
+			add_raw(raw, folder, weight);
+		else
+			free(folder);
+		return;
+	}
+	count = scandir(run, &entries, NULL, alphasort);
+	for (int i = 0; i < count; i++) {
+		char *path = pgb_format("%s/%s", run, entries[i]->d_name);
+		struct stat status;
+
+		if (ends_with(path, ".profraw") && stat(path, &status) == 0 && status.st_size > 0)
+			add_raw(raw, path, weight);
+		else
+			free(path);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+}
+
+static uint64_t add_runs(const struct train *train, const struct pgb_compiler *compiler,
+			 const char *key, struct pgb_raw_profiles *raw)
+{
+	char *runs = pgb_format("%s/runs", train->state);
+	struct dirent **entries;
+	int count = scandir(runs, &entries, NULL, versionsort);
+	uint64_t used = 0;
+
+	for (int i = 0; i < count; i++) {
+		char *run = pgb_format("%s/%s", runs, entries[i]->d_name);
+		size_t before = raw->items.count;
+
+		if (entries[i]->d_name[0] != '.')
+			add_run(compiler, key, run, raw);
+		used += raw->items.count > before;
+		free(run);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	free(runs);
+	return used;
+}
+
+static uint64_t hash_file(const char *path, uint64_t hash)
+{
+	struct pgb_file_map map;
+
+	if (pgb_file_map_open(&map, path, NULL) != 0)
+		return hash;
+	hash = pgb_hash_combine(pgb_hash_stream(hash, map.bytes, map.size_bytes), map.size_bytes);
+	pgb_file_map_close(&map);
+	return hash;
+}
+
+static int rename_to(const char *from, const char *to, struct pgb_error *error)
+{
+	if (rename(from, to) == 0)
+		return 0;
+	return pgb_fail(error, pgb_code_from_errno(errno), "cannot rename %s to %s: %s", from, to,
+			strerror(errno));
+}
+
+/* KEY-HASH.profdata and the link to it; the one before goes. */
+static int place_file(struct pgb_train_profile *profile, const char *folder, const char *merged,
+		      uint64_t *id, struct pgb_error *error)
+{
+	uint64_t hash = hash_file(merged, PGB_HASH_SEED);
+	char *name = pgb_format("%s-%016" PRIx64 ".profdata", profile->key, hash);
+	char *link = pgb_format("%s/%s.profdata", folder, profile->key);
+	char *new_link = pgb_format("%s.new", link), *former = realpath(link, NULL);
+	struct stat status;
+	int code;
+
+	profile->path = pgb_format("%s/%s", folder, name);
+	code = rename_to(merged, profile->path, error);
+	unlink(new_link);
+	if (code == 0 && symlink(name, new_link) != 0)
+		code = pgb_fail(error, pgb_code_from_errno(errno), "cannot make the link %s: %s",
+				new_link, strerror(errno));
+	if (code == 0)
+		code = rename_to(new_link, link, error);
+	if (code == 0 && former && !pgb_file_same(former, profile->path))
+		unlink(former);
+	if (code == 0 && stat(profile->path, &status) == 0)
+		profile->size_bytes = (uint64_t)status.st_size;
+	*id = pgb_hash_combine(*id, hash);
+	free(name);
+	free(link);
+	free(new_link);
+	free(former);
+	return code;
+}
+
+static int place_folder(struct pgb_train_profile *profile, const char *folder, const char *merged,
+			uint64_t *id, struct pgb_error *error)
+{
+	struct dirent **entries;
+	uint64_t count = 0;
+	int code, entry_count;
+
+	profile->path = pgb_format("%s/%s", folder, profile->key);
+	code = pgb_file_remove_tree(profile->path, error);
+	if (code == 0)
+		code = rename_to(merged, profile->path, error);
+	count_files(profile->path, ".gcda", &count, &profile->size_bytes);
+	entry_count = scandir(profile->path, &entries, NULL, alphasort);
+	for (int i = 0; i < entry_count; i++) {
+		char *path = pgb_format("%s/%s", profile->path, entries[i]->d_name);
+
+		if (ends_with(path, ".gcda"))
+			*id = hash_file(path, *id);
+		free(path);
+		free(entries[i]);
+	}
+	if (entry_count >= 0)
+		free(entries);
+	return code;
+}
+
+/* Takes nothing where no run has anything for this key. */
+static int merge_key(struct train *train, const char *key, const char *folder, uint64_t *id,
+		     struct pgb_error *error)
+{
+	struct pgb_train_profile profile = {0};
+	struct pgb_raw_profiles raw = {0};
+	struct pgb_compiler compiler;
+	char *rustc = pgb_process_find_command("rustc"), *tool = NULL;
+	char *merged = pgb_format("%s/%s.merging", folder, key);
+	int status = 0;
+
+	if (pgb_compiler_from_key(&compiler, key))
+		profile.runs = add_runs(train, &compiler, key, &raw);
+	if (raw.items.count > 0) {
+		profile.key = pgb_dup(key);
+		if (compiler.toolchain->profile_is_folder) {
+			char *counted = pgb_format("%s/%s", train->run, key);
+
+			count_files(counted, ".gcda", &profile.raw_count, &profile.raw_size_bytes);
+			free(counted);
+		} else {
+			count_files(train->run, ".profraw", &profile.raw_count,
+				    &profile.raw_size_bytes);
+		}
+		(void)pgb_file_remove_tree(merged, NULL);
+		status = pgb_toolchain_find_merger(&compiler, rustc, &tool, error);
+		if (status == 0)
+			status = compiler.toolchain->merge(tool, &raw, merged, &profile.counts,
+							   error);
+		if (status == 0)
+			status = compiler.toolchain->profile_is_folder
+					 ? place_folder(&profile, folder, merged, id, error)
+					 : place_file(&profile, folder, merged, id, error);
+		pgb_array_push(&train->result->profiles, profile);
+	}
+	(void)pgb_file_remove_tree(merged, NULL);
+	pgb_raw_profiles_release(&raw);
+	free(merged);
+	free(tool);
+	free(rustc);
+	return status;
+}
+
+/* By the name in profile/id a build knows that its profile is a new one. */
+static int write_id(const char *folder, uint64_t id, struct pgb_error *error)
+{
+	char *path = pgb_format("%s/id", folder);
+	struct pgb_out_file out;
+	int status = pgb_out_open(&out, path, error);
+
+	if (status == 0) {
+		fprintf(out.stream, "%016" PRIx64 "\n", id);
+		status = pgb_out_commit(&out, error);
+		pgb_out_discard(&out);
+	}
+	free(path);
+	return status;
+}
+
+int pgb_train_merge(struct train *train, struct pgb_error *error)
+{
+	char *folder = pgb_format("%s/profile", train->state);
+	char *log = pgb_build_log(train->state);
+	struct pgb_build_result built = {0};
+	uint64_t id = PGB_HASH_SEED, written = 0;
+	int status = pgb_file_make_directories(folder, error);
+
+	pgb_build_read_log(&built, log, INT64_MIN);
+	for (size_t i = 0; status == 0 && i < built.compilers.items.count; i++) {
+		const char *key = built.compilers.items.items[i];
+		struct pgb_compiler compiler;
+
+		if (!pgb_compiler_from_key(&compiler, key))
+			continue;
+		take_strays(train, key, compiler.toolchain->profile_is_folder);
+		status = merge_key(train, key, folder, &id, error);
+	}
+	for (size_t i = 0; i < train->result->profiles.count; i++)
+		written += train->result->profiles.items[i].raw_count;
+	if (status == 0 && written == 0)
+		status = pgb_train_nothing(train, error);
+	else if (status == 0)
+		status = write_id(folder, id, error);
+	pgb_build_result_release(&built);
+	free(folder);
+	free(log);
+	return status;
+}

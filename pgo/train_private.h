@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* One training run while it lasts. */
+#ifndef PGOBOLT_PGO_TRAIN_PRIVATE_H
+#define PGOBOLT_PGO_TRAIN_PRIVATE_H
+
+#include "pgobolt/pgo/train.h"
+
+struct train {
+	const struct pgb_train_config *config;
+	struct pgb_train_result *result;
+	char *state; /* absolute */
+	char *run;   /* STATE/runs/N */
+};
+
+/* Merge all runs into the profiles. PGB_E_EMPTY: this run wrote nothing. */
+int pgb_train_merge(struct train *train, struct pgb_error *error);
+
+/* The error of a run that wrote nothing. */
+int pgb_train_nothing(const struct train *train, struct pgb_error *error);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "pgo/toolchain_private.h"
+#include "pgobolt/base/text.h"
+#include "tests/support/workshop.h"
+
+static void test_parse(void **state)
+{
+	static const struct {
+		enum pgb_tool_kind kind;
+		const char *said, *key; /* NULL: no compiler */
+	} rows[] = {
+		{PGB_TOOL_COMPILER,
+		 "gcc (Debian 12.2.0-14+deb12u1) 12.2.0\nCopyright (C) 2022 Free Software "
+		 "Foundation, Inc.\n",
+		 "gcc-12"},
+		{PGB_TOOL_COMPILER,
+		 "gcc (crosstool-NG 1.25.0) 13.1.0\nCopyright (C) Free Software Foundation\n",
+		 "gcc-13"},
+		{PGB_TOOL_COMPILER,
+		 "g++ (GCC) 14.0.1 20240411 (experimental)\nCopyright (C) Free Software "
+		 "Foundation\n",
+		 "gcc-14"},
+		{PGB_TOOL_COMPILER, "Debian clang version 22.1.8 (1~deb12u1)\nTarget: x\n",
+		 "llvm-22"},
+		{PGB_TOOL_COMPILER, "tcc version 0.9.27 (x86_64 Linux)\n", NULL},
+		{PGB_TOOL_COMPILER, "", NULL},
+		{PGB_TOOL_COMPILER, "Free Software Foundation", NULL},
+		{PGB_TOOL_RUSTC,
+		 "rustc 1.95.0 (5980 2026-04-14)\nhost: x86_64-unknown-linux-gnu\n"
+		 "release: 1.95.0\nLLVM version: 22.1.2\n",
+		 "llvm-22"},
+		{PGB_TOOL_RUSTC, "rustc 1.95.0\n", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pgb_compiler compiler, back;
+		bool known = pgb_compiler_parse(&compiler, rows[i].kind, rows[i].said);
+		char *key;
+
+		assert_int_equal(known, rows[i].key != NULL);
+		if (!known)
+			continue;
+		key = pgb_compiler_key(&compiler);
+		assert_string_equal(key, rows[i].key);
+		assert_true(pgb_compiler_from_key(&back, key));
+		assert_int_equal(back.major, compiler.major);
+		assert_string_equal(back.toolchain->key, compiler.toolchain->key);
+		free(key);
+		if (rows[i].kind == PGB_TOOL_RUSTC)
+			assert_string_equal(compiler.host, "x86_64-unknown-linux-gnu");
+	}
+}
+
+static void test_keys(void **state)
+{
+	static const char *const bad[] = {"", "gcc", "gcc-", "gcc-x", "gcc-12x", "llvm-0", "tcc-1"};
+	struct pgb_compiler compiler;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (pgb_compiler_from_key(&compiler, bad[i]))
+			fail_msg("'%s' is no key", bad[i]);
+}
+
+/* Every table: flags belong to a mode and a step, placeholders are known. */
+static void test_tables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; pgb_toolchains[i]; i++)
+		for (const struct pgb_flag *flag = pgb_toolchains[i]->flags; flag->text; flag++) {
+			const char *percent = strchr(flag->text, '%');
+			unsigned int mode = flag->when & (PGB_FLAG_INSTRUMENT | PGB_FLAG_USE);
+
+			assert_true(mode == PGB_FLAG_INSTRUMENT || mode == PGB_FLAG_USE);
+			assert_true(flag->when & (PGB_FLAG_COMPILE | PGB_FLAG_LINK));
+			if (percent && percent[1] == 'p')
+				assert_true(flag->when & PGB_FLAG_PROFILE);
+			else if (percent)
+				assert_true(percent[1] == 'r' && mode == PGB_FLAG_INSTRUMENT);
+		}
+}
+
+static void test_find_merger(void **state)
+{
+	struct pgb_compiler compiler = {&pgb_toolchain_gcc, 97, ""};
+	struct pgb_error error = {0};
+	struct workshop workshop;
+	char *before = pgb_dup(getenv("PATH")), *path, *tool = NULL, *expected;
+
+	(void)state;
+	workshop_open(&workshop);
+	path = pgb_format("%s:%s", workshop.folder, before);
+	setenv("PATH", path, 1);
+	assert_int_equal(pgb_toolchain_find_merger(&compiler, NULL, &tool, &error),
+			 PGB_E_UNSUPPORTED);
+	assert_non_null(strstr(error.message, "97"));
+	assert_non_null(strstr(error.remedy, "gcc-97"));
+	/* the plain name counts only where its version is the one */
+	workshop_script(&workshop, "gcov-tool", "echo 'gcov-tool (Debian 96.1) 97.2.0'\n");
+	assert_int_equal(pgb_toolchain_find_merger(&compiler, NULL, &tool, NULL), 0);
+	expected = workshop_path(&workshop, "gcov-tool");
+	assert_string_equal(tool, expected);
+	free(tool);
+	free(expected);
+	workshop_script(&workshop, "gcov-tool-97", "echo 'gcov-tool (Debian 97.1) 97.2.0'\n");
+	assert_int_equal(pgb_toolchain_find_merger(&compiler, NULL, &tool, NULL), 0);
+	expected = workshop_path(&workshop, "gcov-tool-97");
+	assert_string_equal(tool, expected);
+	free(tool);
+	free(expected);
+	compiler = (struct pgb_compiler){&pgb_toolchain_clang, 97, ""};
+	workshop_script(&workshop, "llvm-profdata",
+			"[ $1 = merge ] && echo ' LLVM version 97.0'\n");
+	assert_int_equal(pgb_toolchain_find_merger(&compiler, NULL, &tool, NULL), 0);
+	free(tool);
+	compiler.major = 96;
+	pgb_error_clear(&error);
+	assert_int_equal(pgb_toolchain_find_merger(&compiler, "rustc", &tool, &error),
+			 PGB_E_UNSUPPORTED);
+	assert_non_null(strstr(error.remedy, "rustup"));
+	setenv("PATH", before, 1);
+	free(before);
+	free(path);
+	workshop_close(&workshop);
+}
+
+static void test_llvm_counts(void **state)
+{
+	struct pgb_merge_counts counts = {0};
+
+	(void)state;
+	pgb_llvm_profdata_parse(&counts, "Instrumentation level: IR  entry_first = 0\n"
+					 "Total functions: 25\nMaximum function count: 1000\n"
+					 "Number of functions with maximum count (< 1): 7\n"
+					 "Number of functions with maximum count (>= 1): 18\n");
+	assert_int_equal(counts.functions, 25);
+	assert_int_equal(counts.functions_run, 18);
+	pgb_llvm_profdata_parse(&counts, "");
+	assert_int_equal(counts.functions, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),	    cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_tables),	    cmocka_unit_test(test_find_merger),
+		cmocka_unit_test(test_llvm_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
