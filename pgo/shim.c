@@ -398,12 +398,16 @@ static int become(struct call *call, struct pgb_error *error)
 	const char *environment[4];
 	size_t count = 0;
 	const char *path = getenv("PATH");
+	enum pgb_tool_kind kind = pgb_tool_kind(call->name);
 	struct pgb_spawn spawn = {.file = call->real.path, .environment = environment};
 
-	/* cargo's build scripts run compilers; what a compiler runs is the compiler's own affair */
-	if (pgb_tool_kind(call->name) == PGB_TOOL_CARGO) {
+	/*
+	 * cargo's build scripts run compilers, and rustc links through one; what others run is their
+	 * own affair.
+	 */
+	if (kind == PGB_TOOL_CARGO) {
 		environment[count++] = PGB_SHIM_CARGO_VARIABLE "=1";
-	} else if (path) {
+	} else if (path && kind != PGB_TOOL_RUSTC) {
 		char *without = pgb_shim_path_without(path);
 
 		call->path_variable = pgb_format("PATH=%s", without);
