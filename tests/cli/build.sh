@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# build and train: instrument, train, use, with make, a configure script and CMake.
+# build and train: instrument, train, use, with make, a configure script, CMake and cargo.
 . "$SRCDIR/tests/cli/lib.sh"
 
 unset CC CXX MAKEFLAGS MFLAGS LLVM_PROFILE_FILE GCOV_PREFIX CCACHE_DIR
@@ -263,5 +263,54 @@ END
 	has_relocations "b 1/app"
 else
 	skip "no cmake"
+fi
+### Rust: cargo's strip, a build script, tests as training
+cd .. && mkdir -p "crate/src" && cd crate || exit 1
+cat >Cargo.toml <<'END'
+[package]
+name = "app"
+version = "0.1.0"
+edition = "2021"
+build = "build.rs"
+[profile.release]
+strip = true
+END
+echo 'fn main() { println!("cargo:rerun-if-changed=build.rs"); }' >build.rs
+cat >src/main.rs <<'END'
+fn work(n: u64) -> u64 {
+	(0..n).map(|i| if i % 3 == 0 { i } else { 2 * i }).sum()
+}
+fn main() {
+	println!("{}", work(std::env::args().count() as u64 * 1000));
+}
+#[test]
+fn works() {
+	assert_eq!(work(3), 6);
+}
+END
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_TARGET CARGO_TARGET_DIR
+host=$(rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+major=$(rustc -vV 2>/dev/null | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+app=target/$host/release/app
+if [ -z "$host" ] || ! cargo build --release -q --offline 2>/dev/null; then
+	skip "no cargo and rustc that work"
+elif ! [ -x "/usr/lib/llvm-$major/bin/llvm-profdata" ]; then
+	skip "no llvm-profdata of rustc's LLVM $major"
+else
+	run 0 build --instrument -- cargo build --offline
+	stderr_has "besides what cargo compiled"
+	run 0 train -- "$app"
+	[ "$(cat "$scratch/stdout")" = "$("target/release/app")" ] || fail "not the same output"
+	stderr_has "llvm-$major: 1 raw profiles"
+	run 0 train --weight 2 -- cargo test --offline
+	stderr_has "merged over 2 runs"
+	run 0 build --use -- cargo build --offline
+	stderr_lacks "warning"
+	readelf -SW "$app" | grep -q '\.rela\.text' || fail "no .rela.text in the Rust program"
+	RUSTFLAGS="-Cforce-frame-pointers=yes" run 0 build --use -- cargo build --offline -v
+	stderr_has "force-frame-pointers=yes"
+	stderr_has "profile-use="
+	run 0 build --instrument -- rustc -O -o plain src/main.rs
+	run 0 train -- ./plain
 fi
 [ "$failures" -eq 0 ]
