@@ -74,17 +74,40 @@ ssize_t walker_get_vectors(pid_t tid, void *bytes, size_t size_bytes)
 #ifndef NT_ARM_TLS
 #define NT_ARM_TLS 0x401
 #endif
-#ifndef NT_ARM_SYSTEM_CALL
-#define NT_ARM_SYSTEM_CALL 0x404
-#endif
+enum { SVC_0 = 0xd4000001 };
 
+/* The instructions before and at the program counter. */
+static void read_code(pid_t tid, uint64_t pc, uint32_t words[2])
+{
+	long both;
+
+	errno = 0;
+	both = ptrace(PTRACE_PEEKTEXT, tid, (void *)(uintptr_t)(pc - 4), NULL);
+	if (errno != 0)
+		both = 0;
+	memcpy(words, &both, 2 * sizeof(words[0]));
+}
+
+static uint64_t zero_block(void)
+{
+	uint64_t dczid;
+
+	__asm__("mrs %0, dczid_el0" : "=r"(dczid));
+	return dczid;
+}
+
+/*
+ * Unlike elsewhere, the kernel has settled the system call before ptrace looks (do_signal() in
+ * arch/arm64/kernel/signal.c): NT_ARM_SYSTEM_CALL always reads -1, and a call to be made again
+ * has its pc on the svc and its arguments back. So the code tells who was in the kernel.
+ */
 int walker_get_registers(pid_t tid, struct walker_registers *registers)
 {
 	struct user_regs_struct regs;
 	struct iovec area = {&regs, sizeof(regs)};
 	uint64_t tls = 0;
-	int call = -1;
-	struct iovec tls_area = {&tls, sizeof(tls)}, call_area = {&call, sizeof(call)};
+	struct iovec tls_area = {&tls, sizeof(tls)};
+	uint32_t code[2];
 
 	*registers = (struct walker_registers){0};
 	if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &area) != 0)
@@ -93,20 +116,21 @@ int walker_get_registers(pid_t tid, struct walker_registers *registers)
 	if (registers->foreign)
 		return 0;
 	ptrace(PTRACE_GETREGSET, tid, NT_ARM_TLS, &tls_area);
-	ptrace(PTRACE_GETREGSET, tid, NT_ARM_SYSTEM_CALL, &call_area);
-	registers->in_kernel = call >= 0;
-	registers->interrupted = registers->in_kernel && (long)regs.regs[0] == -EINTR;
+	read_code(tid, regs.pc, code);
+	registers->interrupted = code[0] == SVC_0 && (long)regs.regs[0] == -EINTR;
+	registers->in_kernel = code[1] == SVC_0 || registers->interrupted;
 	memcpy(registers->general.general, regs.regs, sizeof(regs.regs));
 	registers->general.general[31] = regs.sp;
 	registers->general.pc = regs.pc;
 	registers->general.flags = regs.pstate;
 	registers->general.fs_base = tls;
+	registers->general.dczid = zero_block();
 	return 0;
 }
 
 int walker_restart_syscall(pid_t tid)
 {
-	/* x0 of before the call is not to be had any more */
+	/* x0 of before the call, orig_x0 of the kernel, is not shown to anybody */
 	(void)tid;
 	return -ENOSYS;
 }
