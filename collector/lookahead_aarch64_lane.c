@@ -2,6 +2,8 @@
 /* Look-ahead on AArch64: vector instructions by lanes. */
 #include "collector/lookahead_aarch64_vector.h"
 
+enum { CUMULATIVE_SATURATION = 1 << 27 };
+
 static uint64_t all_ones_if(bool condition)
 {
 	return condition ? UINT64_MAX : 0;
@@ -202,6 +204,44 @@ uint64_t look_arm_lane(unsigned int operation, bool is_signed, uint64_t old, uin
 	}
 }
 
+uint64_t look_arm_saturate(unsigned int operation, bool is_signed, uint64_t a, uint64_t b,
+			   unsigned int bits, uint32_t *fpsr)
+{
+	__int128 x = is_signed ? (__int128)(int64_t)a : (__int128)a;
+	__int128 y = is_signed ? (__int128)(int64_t)b : (__int128)b, lowest, highest;
+	unsigned int amount = (unsigned int)b;
+
+	switch (operation) {
+	case LOOK_LANE_SATURATE_ADD:
+		x += y;
+		break;
+	case LOOK_LANE_SATURATE_SUBTRACT:
+		x -= y;
+		break;
+	case LOOK_LANE_SATURATE_HIGH:
+	case LOOK_LANE_SATURATE_HIGH_ROUND:
+		x = 2 * x * y;
+		if (operation == LOOK_LANE_SATURATE_HIGH_ROUND)
+			x += (__int128)1 << (bits - 1);
+		x >>= bits;
+		break;
+	case LOOK_LANE_SATURATE_NARROW_ROUND:
+	case LOOK_LANE_SATURATE_UNSIGNED_ROUND:
+		x += (__int128)1 << (amount - 1);
+		/* fall through */
+	default:
+		x >>= amount;
+		bits /= 2;
+		is_signed = is_signed && operation < LOOK_LANE_SATURATE_UNSIGNED;
+	}
+	lowest = is_signed ? -((__int128)1 << (bits - 1)) : 0;
+	highest = ((__int128)1 << (is_signed ? bits - 1 : bits)) - 1;
+	if (x >= lowest && x <= highest)
+		return (uint64_t)x;
+	*fpsr |= CUMULATIVE_SATURATION;
+	return (uint64_t)(x < lowest ? lowest : highest);
+}
+
 /* ---- registers of lanes */
 
 static uint64_t get(const union look_arm_vector *vector, unsigned int size, unsigned int index,
@@ -212,11 +252,14 @@ static uint64_t get(const union look_arm_vector *vector, unsigned int size, unsi
 	return is_signed ? look_arm_sign_extend(value, 8u << size) : value;
 }
 
-static uint64_t compute(const struct look_arm_op *op, uint64_t old, uint64_t a, uint64_t b,
-			unsigned int size)
+static uint64_t compute(struct look_machine *machine, const struct look_arm_op *op, uint64_t old,
+			uint64_t a, uint64_t b, unsigned int size)
 {
 	if (op->operation >= LOOK_FLOAT_ADD)
 		return look_arm_float(op->operation, op->sets_flags, old, a, b, size);
+	if (op->operation >= LOOK_LANE_SATURATE_ADD)
+		return look_arm_saturate(op->operation, op->sets_flags, a, b, 8u << size,
+					 &machine->fpsr);
 	return look_arm_lane(op->operation, op->sets_flags, old, a, b, 8u << size);
 }
 
@@ -251,7 +294,7 @@ int look_arm_lanes(struct look_machine *machine, const struct look_arm_op *op)
 		else
 			b = get(&m, m_size, i + (m_size == size ? base : 0), op->sets_flags);
 		look_lane_set(&result, d_size, i + (d_size == size ? base : 0),
-			      compute(op, old, a, b, most));
+			      compute(machine, op, old, a, b, most));
 	}
 	machine->vectors[op->d] = result;
 	return 0;
@@ -274,8 +317,9 @@ int look_arm_pairs(struct look_machine *machine, const struct look_arm_op *op)
 		uint64_t a = get(source, op->size, at, op->sets_flags);
 		uint64_t b = get(source, op->size, at + 1, op->sets_flags);
 
-		look_lane_set(&result, size, i,
-			      compute(op, look_lane_get(&accumulator, size, i), a, b, size));
+		look_lane_set(
+			&result, size, i,
+			compute(machine, op, look_lane_get(&accumulator, size, i), a, b, size));
 	}
 	machine->vectors[op->d] = result;
 	return 0;
@@ -293,7 +337,7 @@ int look_arm_across(struct look_machine *machine, const struct look_arm_op *op)
 		values[i] = get(n, op->size, i, op->sets_flags);
 	for (; count > 1; count /= 2)
 		for (unsigned int i = 0; i < count / 2; i++)
-			values[i] = compute(op, 0, values[2 * i], values[2 * i + 1], size);
+			values[i] = compute(machine, op, 0, values[2 * i], values[2 * i + 1], size);
 	look_lane_set(&result, size, 0, values[0]);
 	machine->vectors[op->d] = result;
 	return 0;

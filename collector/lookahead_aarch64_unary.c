@@ -40,13 +40,16 @@ static const struct unary integers[64] = {
 	[10] = {LOOK_LANE_LESS, 15, LOOK_FORM_SAME, false, true, true},
 	[11] = {LOOK_LANE_ABSOLUTE, 15, LOOK_FORM_SAME, false, true, true},
 	[18] = {LOOK_LANE_MOVE, 7, LOOK_FORM_NARROW, false, false, false},
+	[20] = {LOOK_LANE_SATURATE_NARROW, 7, LOOK_FORM_NARROW, false, false, true},
 	[32 + 2] = {LOOK_LANE_ADD, 7, LOOK_FORM_LONG, true, false, false},
 	[32 + 4] = {LOOK_LANE_COUNT_ZEROS, 7, LOOK_FORM_SAME, false, false, false},
 	[32 + 6] = {LOOK_LANE_ADD_PAIR, 7, LOOK_FORM_LONG, true, false, false},
 	[32 + 8] = {LOOK_LANE_GREATER_EQUAL, 15, LOOK_FORM_SAME, false, true, true},
 	[32 + 9] = {LOOK_LANE_LESS_EQUAL, 15, LOOK_FORM_SAME, false, true, true},
 	[32 + 11] = {LOOK_LANE_NEGATE, 15, LOOK_FORM_SAME, false, true, true},
+	[32 + 18] = {LOOK_LANE_SATURATE_UNSIGNED, 7, LOOK_FORM_NARROW, false, false, true},
 	[32 + 19] = {LOOK_LANE_LEFT, 7, LOOK_FORM_LONG, false, false, false},
+	[32 + 20] = {LOOK_LANE_SATURATE_NARROW, 7, LOOK_FORM_NARROW, false, false, false},
 };
 
 /* By U, bit 23, opcode less 12. */
@@ -250,8 +253,11 @@ static const struct {
 	[6] = {LOOK_LANE_RIGHT_ROUND_ADD, LOOK_LANE_RIGHT_ROUND_ADD, LOOK_FORM_SAME, false},
 	[8] = {LOOK_LANE_NONE, LOOK_LANE_RIGHT_INSERT, LOOK_FORM_SAME, false},
 	[10] = {LOOK_LANE_LEFT, LOOK_LANE_LEFT_INSERT, LOOK_FORM_SAME, true},
-	[16] = {LOOK_LANE_RIGHT, LOOK_LANE_NONE, LOOK_FORM_NARROW, false},
-	[17] = {LOOK_LANE_RIGHT_ROUND, LOOK_LANE_NONE, LOOK_FORM_NARROW, false},
+	[16] = {LOOK_LANE_RIGHT, LOOK_LANE_SATURATE_UNSIGNED, LOOK_FORM_NARROW, false},
+	[17] = {LOOK_LANE_RIGHT_ROUND, LOOK_LANE_SATURATE_UNSIGNED_ROUND, LOOK_FORM_NARROW, false},
+	[18] = {LOOK_LANE_SATURATE_NARROW, LOOK_LANE_SATURATE_NARROW, LOOK_FORM_NARROW, false},
+	[19] = {LOOK_LANE_SATURATE_NARROW_ROUND, LOOK_LANE_SATURATE_NARROW_ROUND, LOOK_FORM_NARROW,
+		false},
 	[20] = {LOOK_LANE_LEFT, LOOK_LANE_LEFT, LOOK_FORM_LONG, true},
 	[28] = {LOOK_FLOAT_FROM, LOOK_FLOAT_FROM, LOOK_FORM_SAME, false},
 	[31] = {LOOK_FLOAT_TO_ZERO, LOOK_FLOAT_TO_ZERO, LOOK_FORM_SAME, false},
@@ -271,7 +277,8 @@ bool look_arm_decode_shift(uint32_t word, struct look_arm_op *op)
 	op->operand = LOOK_LANE_CONSTANT;
 	op->immediate = shifts[opcode].left ? code - (8u << op->size) : (16u << op->size) - code;
 	op->execute = look_arm_lanes;
-	op->sets_flags = !u;
+	op->sets_flags = !u || op->operation == LOOK_LANE_SATURATE_UNSIGNED ||
+			 op->operation == LOOK_LANE_SATURATE_UNSIGNED_ROUND;
 	is_float = op->operation >= LOOK_FLOAT_ADD;
 	if (is_float)
 		op->uses |= LOOK_ARM_ARITHMETIC;

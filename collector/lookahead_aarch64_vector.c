@@ -32,8 +32,10 @@ struct same {
 /* By opcode; where U selects signed and unsigned, the operations are the same. */
 static const struct same integers[24] = {
 	[0] = {LOOK_LANE_HALVE_ADD, LOOK_LANE_HALVE_ADD, 7, false},
+	[1] = {LOOK_LANE_SATURATE_ADD, LOOK_LANE_SATURATE_ADD, 15, false},
 	[2] = {LOOK_LANE_HALVE_ADD_ROUND, LOOK_LANE_HALVE_ADD_ROUND, 7, false},
 	[4] = {LOOK_LANE_HALVE_SUBTRACT, LOOK_LANE_HALVE_SUBTRACT, 7, false},
+	[5] = {LOOK_LANE_SATURATE_SUBTRACT, LOOK_LANE_SATURATE_SUBTRACT, 15, false},
 	[6] = {LOOK_LANE_GREATER, LOOK_LANE_GREATER, 15, false},
 	[7] = {LOOK_LANE_GREATER_EQUAL, LOOK_LANE_GREATER_EQUAL, 15, false},
 	[8] = {LOOK_LANE_SHIFT, LOOK_LANE_SHIFT, 15, false},
@@ -48,6 +50,7 @@ static const struct same integers[24] = {
 	[19] = {LOOK_LANE_MULTIPLY, LOOK_LANE_MULTIPLY_POLYNOMIAL, 7, false},
 	[20] = {LOOK_LANE_MAX, LOOK_LANE_MAX, 7, true},
 	[21] = {LOOK_LANE_MIN, LOOK_LANE_MIN, 7, true},
+	[22] = {LOOK_LANE_SATURATE_HIGH, LOOK_LANE_SATURATE_HIGH_ROUND, 6, false},
 	[23] = {LOOK_LANE_ADD, LOOK_LANE_NONE, 15, true},
 };
 
@@ -112,7 +115,7 @@ static bool decode_same(uint32_t word, struct look_arm_op *op)
 	if (opcode >= 24)
 		return decode_same_float(word, op);
 	op->size = (uint8_t)look_arm_bits(word, 23, 22);
-	op->sets_flags = !u;
+	op->sets_flags = !u || opcode == 22;
 	op->operation = u ? integers[opcode].operation_u : integers[opcode].operation;
 	op->execute = integers[opcode].pairs ? look_arm_pairs : look_arm_lanes;
 	if (op->operation == LOOK_LANE_MULTIPLY_POLYNOMIAL && op->size != 0)

@@ -62,6 +62,15 @@ enum look_lane {
 	LOOK_LANE_RIGHT_INSERT,
 	LOOK_LANE_LEFT,
 	LOOK_LANE_LEFT_INSERT,
+	/* saturating, which FPSR.QC remembers: look_arm_saturate() */
+	LOOK_LANE_SATURATE_ADD,
+	LOOK_LANE_SATURATE_SUBTRACT,
+	LOOK_LANE_SATURATE_HIGH, /* doubled product, upper half */
+	LOOK_LANE_SATURATE_HIGH_ROUND,
+	LOOK_LANE_SATURATE_NARROW, /* a >> b to half the width */
+	LOOK_LANE_SATURATE_NARROW_ROUND,
+	LOOK_LANE_SATURATE_UNSIGNED, /* .. from signed to unsigned */
+	LOOK_LANE_SATURATE_UNSIGNED_ROUND,
 	/* floating point: look_arm_float() */
 	LOOK_FLOAT_ADD,
 	LOOK_FLOAT_SUBTRACT,
@@ -156,6 +165,8 @@ static inline void look_lane_set(union look_arm_vector *vector, unsigned int siz
 /* One lane; the operands are extended to 64 bits as `is_signed` says. */
 uint64_t look_arm_lane(unsigned int operation, bool is_signed, uint64_t old, uint64_t a, uint64_t b,
 		       unsigned int bits);
+uint64_t look_arm_saturate(unsigned int operation, bool is_signed, uint64_t a, uint64_t b,
+			   unsigned int bits, uint32_t *fpsr);
 /* Floating point of 1 << size bytes, 4 or 8: raw bits in, raw bits out. */
 uint64_t look_arm_float(unsigned int operation, bool is_signed, uint64_t old, uint64_t a,
 			uint64_t b, unsigned int size);

@@ -788,6 +788,36 @@ static const struct vector_row vector_rows[] = {
 	 {UINT64_C(0xfff0000000000001), 0},
 	 {0, 0},
 	 {UINT64_C(0x7ff0000000000001), 0}},
+	{"sqadd v0.16b, v1.16b, v2.16b",
+	 0x4e220c20,
+	 {0x7f8040ff, 0x80},
+	 {0x1ff4001, 0x80},
+	 {0x7f807f00, 0x80}},
+	{"uqsub v0.8h, v1.8h, v2.8h",
+	 0x6e622c20,
+	 {UINT64_C(0x1000200030004), 0xffff},
+	 {UINT64_C(0x2000200020002), 1},
+	 {0x10002, 0xfffe}},
+	{"uqxtn v0.8b, v1.8h",
+	 0x2e214820,
+	 {UINT64_C(0x10000ff7fff0080), 0xffff},
+	 {0, 0},
+	 {UINT64_C(0xffffffff80), 0}},
+	{"sqxtun2 v0.16b, v1.8h",
+	 0x6e212820,
+	 {UINT64_C(0x10000ff7fff8080), 0xffff},
+	 {0, 0},
+	 {UINT64_C(0x1122334455667788), 0xffffff00}},
+	{"sqrshrn v0.4h, v1.4s, #4",
+	 0x0f1c9c20,
+	 {UINT64_C(0x7fff800000018), UINT64_C(0x80000000fffffff8)},
+	 {0, 0},
+	 {UINT64_C(0x800000007fff0002), 0}},
+	{"sqrdmulh v0.4s, v1.4s, v2.4s",
+	 0x6ea2b420,
+	 {UINT64_C(0x8000000040000000), 3},
+	 {UINT64_C(0x8000000040000001), 0x20000000},
+	 {UINT64_C(0x7fffffff20000001), 1}},
 };
 
 static void vector_instructions(void **state)
@@ -842,6 +872,13 @@ static void float_environment(void **state)
 	run(&memory, &registers, &outcome);
 	assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_UNSUPPORTED);
 	assert_int_equal(outcome.result.instructions, 1);
+	memory.code[0] = 0x4e220c20; /* sqadd v0.16b, v1.16b, v2.16b: QC */
+	memory.code[2] = SVC;
+	memory.vectors.vectors[1][0] = 0x7f;
+	memory.vectors.vectors[2][0] = 1;
+	run(&memory, &registers, &outcome);
+	assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_SYSCALL);
+	assert_int_equal(outcome.after.general[0], 1u << 27 | 16);
 }
 
 int main(void)
