@@ -12,6 +12,7 @@
  * calls with EINTR when ptrace stops them (signal(7), "Interruption of system calls .. by stop
  * signals"). Where that happened and no signal is pending, the visit sets the call up to be made
  * again, as the kernel itself does for the others.
+ * Not on AArch64: the call's first argument is lost to ptrace, and the thread sees the EINTR.
  */
 #ifndef PGOBOLT_COLLECTOR_WALKER_H
 #define PGOBOLT_COLLECTOR_WALKER_H
