@@ -402,8 +402,8 @@ static int become(struct call *call, struct pgb_error *error)
 	struct pgb_spawn spawn = {.file = call->real.path, .environment = environment};
 
 	/*
-	 * cargo's build scripts run compilers, and rustc links through one; what others run is their
-	 * own affair.
+	 * cargo's build scripts run compilers, and rustc links through one; what others run is
+	 * their own affair.
 	 */
 	if (kind == PGB_TOOL_CARGO) {
 		environment[count++] = PGB_SHIM_CARGO_VARIABLE "=1";
