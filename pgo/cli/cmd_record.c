@@ -142,6 +142,7 @@ static void catch_signals(void)
 	struct sigaction action = {.sa_sigaction = note_signal, .sa_flags = SA_SIGINFO}, former;
 	struct sigaction nothing = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
 
+	sigfillset(&action.sa_mask); /* one at a time: they share a counter */
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (sigaction(numbers[i], NULL, &former) == 0 && former.sa_handler != SIG_IGN)
 			sigaction(numbers[i], &action, NULL);
