@@ -40,7 +40,10 @@ run 0 convert --json -b app samples.preagg -o OUT
 stdout_is_json
 stdout_has '"grade"'
 "$PGOBOLT" convert -b app samples.preagg -o - 2>/dev/null | cmp - app.fdata || fail 'not on stdout'
-[ ! -e /dev/stdout.json ] || fail 'a note beside standard output'
+ln -s /dev/stdout link
+"$PGOBOLT" convert -b app samples.preagg -o link 2>/dev/null | cmp - app.fdata || fail 'not there'
+[ ! -e link.json ] || fail 'a note beside standard output'
+rm link
 run 2 convert --json -b app samples.preagg -o -
 stdout_is_json
 rm -f OUT OUT.json
