@@ -89,31 +89,32 @@ static int add_samples(const struct pgb_recording_item *item, struct pgb_elf_ima
 }
 
 static int add_branches(const struct pgb_recording_item *item, struct pgb_elf_image *image,
-			struct pgb_profile *profile, struct pgb_error *error)
+			struct pgb_cfgs **cfgs, struct pgb_profile *profile,
+			struct pgb_error *error)
 {
-	struct pgb_cfgs *cfgs = NULL;
-	int code = pgb_cfgs_new(&cfgs, image, error);
+	int code = pgb_cfgs_new(cfgs, image, error);
 
 	if (code == 0)
-		code = pgb_profile_add_branch_edges(profile, cfgs, item->edges, item->index, false,
+		code = pgb_profile_add_branch_edges(profile, *cfgs, item->edges, item->index, false,
 						    &item->recorded->stats, error);
-	pgb_cfgs_free(cfgs);
 	return code;
 }
 
+/* *cfgs: the control-flow graphs, where there are branches; to be freed in any case. */
 static int edges_to_profile(const struct pgb_recording_item *item, struct pgb_elf_image *image,
-			    struct pgb_profile *profile, struct pgb_error *error)
+			    struct pgb_cfgs **cfgs, struct pgb_profile *profile,
+			    struct pgb_error *error)
 {
 	/* llvm-bolt refuses it; and the libraries of a distribution are many and large. */
 	if (!pgb_elf_image_has_symbols(image))
 		return pgb_fail(error, PGB_E_NOT_SUITABLE, "it is stripped (no .symtab)");
 	if (item->recording->branches)
-		return add_branches(item, image, profile, error);
+		return add_branches(item, image, cfgs, profile, error);
 	return add_samples(item, image, profile, error);
 }
 
 static void judge(const struct pgb_recording_item *item, struct pgb_elf_image *image,
-		  struct pgb_profile *profile)
+		  struct pgb_cfgs *cfgs, struct pgb_profile *profile)
 {
 	const struct pgb_session_stats *stats = &item->recording->stats;
 
@@ -123,6 +124,7 @@ static void judge(const struct pgb_recording_item *item, struct pgb_elf_image *i
 			    &(struct pgb_quality_input){
 				    .profile = profile,
 				    .image = image,
+				    .cfgs = cfgs,
 				    .edges = item->edges,
 				    .binary = item->index,
 				    /* Stored edges do not tell which half they came from. */
@@ -155,12 +157,13 @@ int pgb_recording_write_fdata(const struct pgb_recording_writer *writer,
 int pgb_recording_convert(const struct pgb_recording_item *item, struct pgb_error *error)
 {
 	struct pgb_elf_image *image = NULL;
+	struct pgb_cfgs *cfgs = NULL;
 	struct pgb_profile *profile = pgb_profile_new();
 	struct pgb_error why = {0};
 	int code = open_image(item, &image, &why);
 
 	if (code == 0)
-		code = edges_to_profile(item, image, profile, &why);
+		code = edges_to_profile(item, image, &cfgs, profile, &why);
 	if (code != 0) {
 		item->recorded->reason = pgb_dup(why.message);
 		code = 0;
@@ -168,10 +171,11 @@ int pgb_recording_convert(const struct pgb_recording_item *item, struct pgb_erro
 		item->recorded->reason =
 			pgb_dup("nothing of it fell into a function that is understood");
 	} else {
-		judge(item, image, profile);
+		judge(item, image, cfgs, profile);
 		code = pgb_recording_write_fdata(item->writer, item->recorded, profile, error);
 	}
 	pgb_profile_free(profile);
+	pgb_cfgs_free(cfgs);
 	pgb_elf_image_close(image);
 	return code;
 }
