@@ -11,84 +11,78 @@
 
 /* ---- samples */
 
+/*
+ * A sample's branches are counted by the addresses that the process ran at, which is quick; what
+ * these are in binaries is looked up once for each distinct one, before any mapping changes.
+ */
+enum fresh_kind {
+	FRESH_IP = 1 << 8, /* else a trace, with these flags .. */
+	FRESH_FLAGS = PGB_BRANCH_NOT_TAKEN | PGB_BRANCH_RETURN,
+};
+
 static bool is_binary(struct pgb_location location)
 {
 	return location.binary != PGB_BINARY_NONE && location.binary != PGB_BINARY_ANONYMOUS;
 }
 
-static void count_outside(struct pgb_session *session, bool anonymous)
+static void count_outside(struct pgb_session *session, bool anonymous, uint64_t count)
 {
 	if (anonymous)
-		session->stats.anonymous++;
+		session->stats.anonymous += count;
 	else
-		session->stats.unmapped++;
+		session->stats.unmapped += count;
 }
 
-/* Is this sample one of the half whose counts are kept apart as well? */
-static uint64_t in_odd_half(const struct pgb_session *session)
+static void place_ip(struct pgb_session *session, const struct pgb_edge *fresh)
 {
-	return session->stats.source.samples & 1;
-}
-
-static void take_ip(void *context, const struct pgb_record *record, uint64_t address)
-{
-	struct pgb_session *session = context;
-	struct pgb_location at = pgb_addrspace_find(session->space, record->pid, address);
+	struct pgb_location at = pgb_addrspace_find(session->space, fresh->binary, fresh->branch);
+	struct pgb_edge edge = *fresh;
 
 	if (!is_binary(at)) {
-		count_outside(session, at.binary == PGB_BINARY_ANONYMOUS);
+		count_outside(session, at.binary == PGB_BINARY_ANONYMOUS, fresh->count);
 		return;
 	}
-	session->stats.mapped++;
-	pgb_edges_add(session->edges, &(struct pgb_edge){.binary = at.binary,
-							 .kind = PGB_EDGE_IP,
-							 .branch = at.address,
-							 .from = PGB_ADDRESS_NONE,
-							 .to = PGB_ADDRESS_NONE,
-							 .count = 1,
-							 .count_odd = in_odd_half(session)});
+	session->stats.mapped += fresh->count;
+	edge.binary = at.binary;
+	edge.kind = PGB_EDGE_IP;
+	edge.branch = at.address;
+	pgb_edges_add(session->edges, &edge);
 }
 
 /* The end of the range that starts at `from`, in the same binary; NONE where there is none. */
-static uint64_t range_end(struct pgb_session *session, const struct pgb_record *record,
-			  struct pgb_location from, uint64_t to)
+static uint64_t range_end(struct pgb_session *session, const struct pgb_edge *fresh,
+			  struct pgb_location from)
 {
 	struct pgb_location end;
 
-	if (to == PGB_ADDRESS_NONE || !is_binary(from))
+	if (fresh->to == PGB_ADDRESS_NONE || !is_binary(from))
 		return PGB_ADDRESS_NONE;
-	end = pgb_addrspace_find(session->space, record->pid, to);
+	end = pgb_addrspace_find(session->space, fresh->binary, fresh->to);
 	return end.binary == from.binary ? end.address : PGB_ADDRESS_NONE;
 }
 
-static void take_trace(void *context, const struct pgb_record *record, uint64_t branch,
-		       uint64_t from, uint64_t to, unsigned int flags)
+static void place_trace(struct pgb_session *session, const struct pgb_edge *fresh)
 {
-	struct pgb_session *session = context;
-	struct pgb_location source = pgb_addrspace_find(session->space, record->pid, branch);
-	struct pgb_location target = pgb_addrspace_find(session->space, record->pid, from);
-	struct pgb_edge edge = {
-		.count = 1,
-		.count_odd = in_odd_half(session),
-		.mispredicts = (flags & PGB_BRANCH_MISPREDICTED) != 0,
-		.branch = is_binary(source) ? source.address : PGB_ADDRESS_EXTERNAL,
-		.from = is_binary(target) ? target.address : PGB_ADDRESS_EXTERNAL,
-		.to = range_end(session, record, target, to),
-	};
+	struct pgb_location source =
+		pgb_addrspace_find(session->space, fresh->binary, fresh->branch);
+	struct pgb_location target = pgb_addrspace_find(session->space, fresh->binary, fresh->from);
+	struct pgb_edge edge = *fresh;
 
+	edge.branch = is_binary(source) ? source.address : PGB_ADDRESS_EXTERNAL;
+	edge.from = is_binary(target) ? target.address : PGB_ADDRESS_EXTERNAL;
+	edge.to = range_end(session, fresh, target);
 	if (!is_binary(source) && !is_binary(target)) {
-		count_outside(session, source.binary == PGB_BINARY_ANONYMOUS ||
-					       target.binary == PGB_BINARY_ANONYMOUS);
+		count_outside(session,
+			      source.binary == PGB_BINARY_ANONYMOUS ||
+				      target.binary == PGB_BINARY_ANONYMOUS,
+			      fresh->count);
 		return;
 	}
-	session->stats.mapped++;
-	/* perf2bolt believes the code alone. */
-	if (session->decode.compat_perf2bolt)
-		flags &= ~(unsigned int)PGB_BRANCH_RETURN;
+	session->stats.mapped += fresh->count;
 	edge.kind = edge.to == PGB_ADDRESS_NONE ? PGB_EDGE_BRANCH : PGB_EDGE_TRACE;
-	if (flags & PGB_BRANCH_RETURN)
+	if (fresh->kind & PGB_BRANCH_RETURN)
 		edge.kind = PGB_EDGE_RETURN;
-	if (flags & PGB_BRANCH_NOT_TAKEN) {
+	if (fresh->kind & PGB_BRANCH_NOT_TAKEN) {
 		edge.kind = PGB_EDGE_NOT_TAKEN;
 		edge.to = PGB_ADDRESS_NONE;
 	}
@@ -105,12 +99,78 @@ static void take_trace(void *context, const struct pgb_record *record, uint64_t 
 	}
 	if (is_binary(source)) {
 		edge.binary = source.binary;
-		edge.kind = flags & PGB_BRANCH_RETURN ? PGB_EDGE_RETURN : PGB_EDGE_BRANCH;
+		edge.kind = fresh->kind & PGB_BRANCH_RETURN ? PGB_EDGE_RETURN : PGB_EDGE_BRANCH;
 		edge.branch = source.address;
 		edge.from = PGB_ADDRESS_EXTERNAL;
 		edge.to = PGB_ADDRESS_NONE;
 		pgb_edges_add(session->edges, &edge);
 	}
+}
+
+/* Look up what was counted since the last change of a mapping. */
+static void place_fresh(struct pgb_session *session)
+{
+	const struct pgb_edge *fresh;
+	size_t count;
+
+	pgb_edges_add_many(session->fresh, session->waiting, session->waiting_count);
+	session->waiting_count = 0;
+	fresh = pgb_edges_unsorted(session->fresh, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (fresh[i].kind == FRESH_IP)
+			place_ip(session, &fresh[i]);
+		else
+			place_trace(session, &fresh[i]);
+	}
+	pgb_edges_clear(session->fresh);
+}
+
+static inline void add_fresh(struct pgb_session *session, const struct pgb_edge *edge)
+{
+	session->waiting[session->waiting_count++] = *edge;
+	if (session->waiting_count < PGB_SESSION_WAITING)
+		return;
+	pgb_edges_add_many(session->fresh, session->waiting, session->waiting_count);
+	session->waiting_count = 0;
+	if (pgb_edges_count(session->fresh) > PGB_SESSION_FRESH - PGB_SESSION_WAITING)
+		place_fresh(session);
+}
+
+/* Is this sample one of the half whose counts are kept apart as well? */
+static uint64_t in_odd_half(const struct pgb_session *session)
+{
+	return session->stats.source.samples & 1;
+}
+
+static void take_ip(void *context, const struct pgb_record *record, uint64_t address)
+{
+	struct pgb_session *session = context;
+
+	add_fresh(session, &(struct pgb_edge){.binary = record->pid,
+					      .kind = FRESH_IP,
+					      .branch = address,
+					      .from = PGB_ADDRESS_NONE,
+					      .to = PGB_ADDRESS_NONE,
+					      .count = 1,
+					      .count_odd = in_odd_half(session)});
+}
+
+static void take_trace(void *context, const struct pgb_record *record, uint64_t branch,
+		       uint64_t from, uint64_t to, unsigned int flags)
+{
+	struct pgb_session *session = context;
+
+	/* perf2bolt believes the code alone. */
+	if (session->decode.compat_perf2bolt)
+		flags &= ~(unsigned int)PGB_BRANCH_RETURN;
+	add_fresh(session, &(struct pgb_edge){.binary = record->pid,
+					      .kind = flags & FRESH_FLAGS,
+					      .branch = branch,
+					      .from = from,
+					      .to = to,
+					      .count = 1,
+					      .mispredicts = flags & PGB_BRANCH_MISPREDICTED,
+					      .count_odd = in_odd_half(session)});
 }
 
 /* ---- processes and mappings */
@@ -153,6 +213,7 @@ static void take_map(struct pgb_session *session, const struct pgb_record *recor
 	/* The kernel's own mappings have no process. */
 	if (!(map->protection & PROT_EXEC) || record->subject_pid == UINT32_MAX)
 		return;
+	place_fresh(session);
 	pgb_addrspace_map(session->space, &event);
 	/* The loader maps the program before its interpreter. */
 	if (stop_awaiting(session, event.pid))
@@ -163,6 +224,7 @@ static void take_map(struct pgb_session *session, const struct pgb_record *recor
 static void take_exec(struct pgb_session *session, uint32_t pid)
 {
 	session->stats.execs++;
+	place_fresh(session);
 	pgb_addrspace_exec(session->space, pid);
 	pgb_tasks_exec(&session->tasks, pid);
 	stop_awaiting(session, pid);
@@ -181,6 +243,7 @@ static void take_fork(struct pgb_session *session, const struct pgb_record *reco
 		return;
 	}
 	session->stats.processes++;
+	place_fresh(session);
 	pgb_addrspace_fork(session->space, parent, pid);
 }
 
@@ -188,6 +251,7 @@ static void take_exit(struct pgb_session *session, const struct pgb_record *reco
 {
 	if (!pgb_tasks_remove(&session->tasks, record->subject_pid, record->subject_tid))
 		return;
+	place_fresh(session);
 	pgb_addrspace_exit(session->space, record->subject_pid);
 	stop_awaiting(session, record->subject_pid);
 }
@@ -236,6 +300,7 @@ int pgb_session_new(struct pgb_session **result, const struct pgb_session_config
 	session->sink = (struct pgb_sink){.trace = take_trace, .ip = take_ip, .context = session};
 	session->space = pgb_addrspace_new(config->opener);
 	session->edges = pgb_edges_new();
+	session->fresh = pgb_edges_new_limited(PGB_SESSION_FRESH);
 	*result = session;
 	return 0;
 }
@@ -248,6 +313,7 @@ void pgb_session_free(struct pgb_session *session)
 	pgb_feed_free(session->feed);
 	pgb_addrspace_free(session->space);
 	pgb_edges_free(session->edges);
+	pgb_edges_free(session->fresh);
 	pgb_tasks_release(&session->tasks);
 	pgb_array_release(&session->awaiting);
 	pgb_array_release(&session->executables);
@@ -274,13 +340,14 @@ int pgb_session_consume(struct pgb_session *session, struct pgb_feed *feed, stru
 
 	while ((status = pgb_feed_next(feed, &record, error)) > 0)
 		pgb_session_dispatch(session, &record);
-	session->stats.edges_overflow = pgb_edges_overflow(session->edges);
+	session->stats.edges_overflow = pgb_edges_overflow(pgb_session_edges(session));
 	add_feed_stats(&session->stats.feed, &feed->stats);
 	return status;
 }
 
 struct pgb_edges *pgb_session_edges(struct pgb_session *session)
 {
+	place_fresh(session);
 	return session->edges;
 }
 
@@ -308,7 +375,7 @@ uint32_t pgb_session_main_binary(struct pgb_session *session)
 	uint64_t *counts = pgb_calloc(binaries, sizeof(*counts));
 	uint32_t best = PGB_BINARY_NONE;
 	size_t edge_count;
-	const struct pgb_edge *edges = pgb_edges_sorted(session->edges, &edge_count);
+	const struct pgb_edge *edges = pgb_edges_sorted(pgb_session_edges(session), &edge_count);
 
 	for (size_t i = 0; i < edge_count; i++)
 		if (edges[i].binary < binaries)

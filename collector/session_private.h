@@ -7,6 +7,11 @@
 #include "pgobolt/collector/session.h"
 #include "pgobolt/collector/tasks.h"
 
+enum {
+	PGB_SESSION_WAITING = 64,
+	PGB_SESSION_FRESH = 65536,
+};
+
 struct pgb_session {
 	struct pgb_session_config config;
 	const struct pgb_perf_sys *sys;
@@ -15,6 +20,10 @@ struct pgb_session {
 	struct pgb_sink sink;
 	struct pgb_addrspace *space;
 	struct pgb_edges *edges;
+	/* Since the last change of a mapping, by process and run-time address: see session.c. */
+	struct pgb_edges *fresh;
+	struct pgb_edge waiting[PGB_SESSION_WAITING]; /* on their way there */
+	size_t waiting_count;
 	struct pgb_tasks tasks;
 	PGB_ARRAY(uint32_t) awaiting;	 /* pids whose exec has not mapped its program yet */
 	PGB_ARRAY(uint32_t) executables; /* binaries that were started as programs */

@@ -325,7 +325,7 @@ static int end_feed(struct pgb_session *session, struct pgb_error *error)
 		status = drain(session, error);
 	while (status > 0);
 	session->stats.feed = session->feed->stats;
-	session->stats.edges_overflow = pgb_edges_overflow(session->edges);
+	session->stats.edges_overflow = pgb_edges_overflow(pgb_session_edges(session));
 	return status;
 }
 
