@@ -70,22 +70,6 @@ const struct look_ops look_ops_x86_64 = {
 	.run = look_x86_run,
 };
 
-/* Flags of a comparison, as cmps and scas leave them. */
-static bool compare(struct look_x86_state *state, uint64_t a, uint64_t b, unsigned int size_bytes)
-{
-	uint64_t mask = size_bytes == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * size_bytes) - 1;
-	uint64_t result = (a - b) & mask;
-	uint64_t flags = (a ^ b ^ result) & LOOK_X86_AF;
-
-	flags |= result == 0 ? LOOK_X86_ZF : 0;
-	flags |= result >> (8 * size_bytes - 1) & 1 ? LOOK_X86_SF : 0;
-	flags |= __builtin_parity((unsigned int)(result & 0xff)) ? 0 : LOOK_X86_PF;
-	flags |= a < b ? LOOK_X86_CF : 0;
-	flags |= ((a ^ b) & (a ^ result)) >> (8 * size_bytes - 1) & 1 ? LOOK_X86_OF : 0;
-	state->flags = (state->flags & ~(uint64_t)LOOK_X86_STATUS) | flags;
-	return result == 0;
-}
-
 /* One element; false: unreadable. *equal is what cmps and scas found. */
 static bool string_element(struct look_memory *memory, struct look_x86_state *state,
 			   const struct look_x86_op *op, bool *equal)
@@ -113,13 +97,13 @@ static bool string_element(struct look_memory *memory, struct look_x86_state *st
 	case LOOK_X86_CMPS:
 		if (!look_load(memory, *source, &a, size) || !look_load(memory, *target, &b, size))
 			return false;
-		*equal = compare(state, a, b, size);
+		*equal = look_x86_subtract(state, a, b, size, LOOK_X86_STATUS) == 0;
 		break;
 	default: /* scas */
 		memcpy(&a, &state->general[0], size);
 		if (!look_load(memory, *target, &b, size))
 			return false;
-		*equal = compare(state, a, b, size);
+		*equal = look_x86_subtract(state, a, b, size, LOOK_X86_STATUS) == 0;
 	}
 	if (op->kind == LOOK_X86_MOVS || op->kind == LOOK_X86_CMPS || op->kind == LOOK_X86_LODS)
 		*source += size;

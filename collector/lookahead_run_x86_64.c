@@ -109,8 +109,8 @@ static uint64_t add(struct look_x86_state *state, uint64_t a, uint64_t b, unsign
 	return result;
 }
 
-static uint64_t subtract(struct look_x86_state *state, uint64_t a, uint64_t b,
-			 unsigned int size_bytes, uint64_t which)
+uint64_t look_x86_subtract(struct look_x86_state *state, uint64_t a, uint64_t b,
+			   unsigned int size_bytes, uint64_t which)
 {
 	uint64_t result = (a - b) & mask_of(size_bytes);
 	uint64_t flags = result_flags(result, size_bytes) | ((a ^ b ^ result) & LOOK_X86_AF);
@@ -212,9 +212,9 @@ static bool run_simple(struct look_memory *memory, struct look_x86_state *state,
 		return write_operand(memory, state, op, add(state, a, b, size, LOOK_X86_STATUS));
 	case LOOK_X86_SUB:
 		return write_operand(memory, state, op,
-				     subtract(state, a, b, size, LOOK_X86_STATUS));
+				     look_x86_subtract(state, a, b, size, LOOK_X86_STATUS));
 	case LOOK_X86_CMP:
-		subtract(state, a, b, size, LOOK_X86_STATUS);
+		look_x86_subtract(state, a, b, size, LOOK_X86_STATUS);
 		return true;
 	case LOOK_X86_AND:
 		return write_operand(memory, state, op, logical(state, a & b, size));
@@ -229,8 +229,9 @@ static bool run_simple(struct look_memory *memory, struct look_x86_state *state,
 		return write_operand(memory, state, op,
 				     add(state, a, 1, size, LOOK_X86_STATUS & ~LOOK_X86_CF));
 	case LOOK_X86_DEC:
-		return write_operand(memory, state, op,
-				     subtract(state, a, 1, size, LOOK_X86_STATUS & ~LOOK_X86_CF));
+		return write_operand(
+			memory, state, op,
+			look_x86_subtract(state, a, 1, size, LOOK_X86_STATUS & ~LOOK_X86_CF));
 	}
 	return false;
 }

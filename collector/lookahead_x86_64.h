@@ -146,6 +146,9 @@ static inline uint64_t look_x86_address(const struct look_x86_state *state,
 
 void look_x86_decode(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
 		     uint64_t address, void *op);
+/* a - b in this size; of the status flags those in `which` become its own. */
+uint64_t look_x86_subtract(struct look_x86_state *state, uint64_t a, uint64_t b,
+			   unsigned int size_bytes, uint64_t which);
 void look_x86_run(struct pgb_lookahead *look, struct look_machine *machine);
 /* MOVS, STOS, CMPS, SCAS, LODS with their prefixes; 0 done, else the end of the run + 1. */
 int look_x86_string(struct pgb_lookahead *look, struct look_x86_state *state,

@@ -6,7 +6,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "collector/walk_tickets.h"
+#include "collector/walker_proc.h"
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/hash.h"
 
@@ -49,27 +49,13 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static size_t read_small(const char *path, char *text, size_t most)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size;
-
-	text[0] = '\0';
-	if (fd < 0)
-		return 0;
-	size = read(fd, text, most - 1);
-	close(fd);
-	text[size > 0 ? size : 0] = '\0';
-	return size > 0 ? (size_t)size : 0;
-}
-
 /* schedstat's first number: time on a CPU in ns; false: the thread ended. */
 static bool read_run_time(const struct thread *thread, uint64_t *run_ns)
 {
 	char path[64], text[128];
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", thread->pid, thread->tid);
-	if (read_small(path, text, sizeof(text)) == 0)
+	if (!walker_read_text(path, text, sizeof(text)))
 		return false;
 	*run_ns = strtoull(text, NULL, 10);
 	return true;
@@ -125,7 +111,7 @@ static void search_process(struct walk_proc *proc, pid_t pid, unsigned int depth
 			continue;
 		add_thread(proc, pid, tid);
 		snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, tid);
-		read_small(path, children, sizeof(children));
+		walker_read_text(path, children, sizeof(children));
 		for (at = children; (child = (pid_t)strtol(at, &at, 10)) > 0;)
 			search_process(proc, child, depth + 1);
 	}

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A small file of /proc in one read, NUL-terminated; false: not there, or empty. */
-static bool read_text(const char *path, char *text, size_t most)
+bool walker_read_text(const char *path, char *text, size_t most)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t size;
 
+	text[0] = '\0';
 	if (fd < 0)
 		return false;
 	size = read(fd, text, most - 1);
@@ -28,7 +28,7 @@ bool walker_read_stat(pid_t pid, pid_t tid, char *state, int *cpu,
 	unsigned long long fields[40] = {0};
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	if (!read_text(path, text, sizeof(text)))
+	if (!walker_read_text(path, text, sizeof(text)))
 		return false;
 	/* the name stands in parentheses and may hold anything: the last one ends it */
 	at = strrchr(text, ')');
@@ -53,7 +53,7 @@ static bool read_status(pid_t tid, char text[STATUS_BYTES])
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
-	return read_text(path, text, STATUS_BYTES);
+	return walker_read_text(path, text, STATUS_BYTES);
 }
 
 static bool status_mask(const char *text, const char *name, unsigned long long *mask)

@@ -7,6 +7,8 @@
 
 #include "pgobolt/collector/walker.h"
 
+/* A small file of /proc in one read, NUL-terminated; false: not there, or empty ("" then). */
+bool walker_read_text(const char *path, char *text, size_t most);
 /* State, CPU and whose exec it is; false: it has ended. */
 bool walker_read_stat(pid_t pid, pid_t tid, char *state, int *cpu,
 		      struct pgb_walk_identity *identity);
