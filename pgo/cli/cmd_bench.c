@@ -8,6 +8,7 @@
 #include "pgo/cli/bench_report.h"
 #include "pgobolt/collector/perf_sys.h"
 #include "pgobolt/pgo/cli/commands.h"
+#include "pgobolt/pgo/cli/interrupt.h"
 #include "pgobolt/pgo/cli/progress.h"
 #include "pgobolt/pgo/cli/table.h"
 
@@ -111,25 +112,6 @@ static const struct pgb_option table[] = {
 	{.name = NULL},
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void note_signal(int number)
-{
-	(void)number;
-	interrupted = 1;
-}
-
-/* End the run that is under way and report what there is. */
-static void catch_signals(bool on)
-{
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	static struct sigaction before[3];
-	struct sigaction action = {.sa_handler = note_signal};
-
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], on ? &action : &before[i], on ? &before[i] : NULL);
-}
-
 static bool parse_cpu(const char **at, unsigned long *cpu)
 {
 	char *end;
@@ -227,9 +209,9 @@ static int measure(struct pgb_cli *cli, struct pgb_bench_job *job, struct pgb_er
 	pgb_progress_init(&progress, &cli->output);
 	job->progress = show_progress;
 	job->progress_context = &progress;
-	catch_signals(true);
+	pgb_interrupt_catch(true);
 	code = pgb_bench_run(job, &result, error);
-	catch_signals(false);
+	pgb_interrupt_catch(false);
 	pgb_progress_done(&progress);
 	if (code == 0) {
 		struct pgb_bench_report found = {.job = job,
@@ -277,7 +259,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 		.metric_from = options->metric_from,
 		.higher_is_better = options->higher_is_better,
 		.seed = options->seed,
-		.stop = &interrupted,
+		.stop = &pgb_interrupted, /* report what there is */
 	};
 	int code = 0;
 

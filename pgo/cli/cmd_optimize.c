@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,6 +7,7 @@
 #include "pgo/cli/optimize_report.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/cli/commands.h"
+#include "pgobolt/pgo/cli/interrupt.h"
 #include "pgobolt/pgo/cli/progress.h"
 #include "pgobolt/pgo/cli/table.h"
 
@@ -107,25 +107,6 @@ static const struct pgb_option table[] = {
 	{.name = NULL},
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void note_signal(int number)
-{
-	(void)number;
-	interrupted = 1;
-}
-
-/* Stop llvm-bolt and remove its output before we go. */
-static void catch_signals(bool on)
-{
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	static struct sigaction before[3];
-	struct sigaction action = {.sa_handler = note_signal};
-
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], on ? &action : &before[i], on ? &before[i] : NULL);
-}
-
 static void show_waiting(void *context, uint64_t elapsed_ns)
 {
 	pgb_progress_update(context, "llvm-bolt: %s", PGB_DURATION(elapsed_ns));
@@ -178,7 +159,7 @@ static int optimize_one(struct batch *batch, const char *binary, struct pgb_erro
 			 .log_path = options->log,
 			 .timeout_s = (unsigned int)(options->timeout_ns / 1000000000),
 			 .stale_percent_most = options->stale_percent_most,
-			 .interrupted = &interrupted,
+			 .interrupted = &pgb_interrupted,
 			 .waiting = show_waiting,
 			 .waiting_context = &batch->progress},
 	};
@@ -236,9 +217,9 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 		pgb_array_push(&batch.skip, NULL);
 		batch.documents = json_array();
 		pgb_progress_init(&batch.progress, &cli->output);
-		catch_signals(true);
+		pgb_interrupt_catch(true);
 		code = optimize_all(&batch, error);
-		catch_signals(false);
+		pgb_interrupt_catch(false);
 		pgb_progress_done(&batch.progress);
 		if (code == 0)
 			pgb_output_json(&cli->output,
