@@ -295,7 +295,7 @@ void pgb_bench_print(struct pgb_output *output, const struct pgb_bench_report *r
 	print_warnings(output, report);
 }
 
-/* ---- JSON; the keys are described in the help text */
+/* ---- JSON; doc/json.md describes the keys */
 
 static json_t *estimate_json(const struct pgb_estimate *estimate, double scale)
 {
@@ -358,7 +358,7 @@ static json_t *command_json(const struct pgb_bench_report *report, size_t comman
 	return object;
 }
 
-void pgb_bench_print_json(struct pgb_output *output, const struct pgb_bench_report *report)
+json_t *pgb_bench_json(const struct pgb_bench_report *report)
 {
 	const struct pgb_bench_result *result = report->result;
 	json_t *commands = json_array(), *warnings = json_array(), *document;
@@ -383,5 +383,5 @@ void pgb_bench_print_json(struct pgb_output *output, const struct pgb_bench_repo
 				    json_pack("{s:f, s:b}", "min_gain_percent",
 					      report->gain_percent_min, "met",
 					      pgb_bench_gate_met(report)));
-	pgb_output_json(output, document);
+	return document;
 }

@@ -21,6 +21,7 @@ bool pgb_bench_gate_met(const struct pgb_bench_report *report);
 /* "A  COMMAND" for each, to be said before anything runs; a remark. */
 void pgb_bench_print_commands(struct pgb_output *output, const struct pgb_bench_job *job);
 void pgb_bench_print(struct pgb_output *output, const struct pgb_bench_report *report);
-void pgb_bench_print_json(struct pgb_output *output, const struct pgb_bench_report *report);
+/* What --json prints and --save writes; the caller owns it. */
+struct json_t *pgb_bench_json(const struct pgb_bench_report *report);
 
 #endif

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
+#include <jansson.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "pgo/cli/bench_report.h"
+#include "pgobolt/collector/file.h"
 #include "pgobolt/collector/perf_sys.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/interrupt.h"
@@ -23,7 +25,7 @@ struct bench_options {
 	uint64_t rounds, time_ns, warmup, timeout_ns, seed;
 	double precision, failures, min_gain;
 	int metric;
-	const char *metric_from;
+	const char *metric_from, *save;
 	bool higher_is_better, no_compare;
 	struct pgb_option_list cpus;
 };
@@ -82,6 +84,12 @@ static const struct pgb_option table[] = {
 	{.name = "no-compare",
 	 AT(no_compare),
 	 .help = "commands may print different things; their output goes to /dev/null"},
+	{.name = "save",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "FILE",
+	 AT(save),
+	 .help = "write what --json prints to FILE, too; report takes it from bench.json in its "
+		 "folder"},
 	{.name = "warmup",
 	 .kind = PGB_OPTION_UNSIGNED,
 	 .argument = "N",
@@ -180,10 +188,31 @@ static void judge_runs(const struct pgb_bench_job *job, const struct pgb_bench_r
 			      cpus);
 }
 
-static int report(struct pgb_cli *cli, const struct pgb_bench_report *report)
+static int save(const char *path, const json_t *document, struct pgb_error *error)
 {
+	struct pgb_out_file out;
+	int code = pgb_out_open(&out, path, error);
+
+	if (code != 0)
+		return code;
+	json_dumpf(document, out.stream, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	fputc('\n', out.stream);
+	return pgb_out_commit(&out, error);
+}
+
+static int report(struct pgb_cli *cli, const struct pgb_bench_report *report,
+		  struct pgb_error *error)
+{
+	const struct bench_options *options = cli->options;
+	json_t *document = pgb_bench_json(report);
+	int code = options->save ? save(options->save, document, error) : 0;
+
 	pgb_bench_print(&cli->output, report);
-	pgb_bench_print_json(&cli->output, report);
+	if (code != 0) {
+		json_decref(document);
+		return code;
+	}
+	pgb_output_json(&cli->output, document);
 	if (report->result->end == PGB_BENCH_END_STOPPED)
 		return pgb_code_exit_status(PGB_E_INTERRUPTED);
 	return pgb_bench_gate_met(report) ? 0 : pgb_code_exit_status(PGB_E_CHECK);
@@ -222,7 +251,7 @@ static int measure(struct pgb_cli *cli, struct pgb_bench_job *job, struct pgb_er
 
 		pgb_noise_end(&noise);
 		judge_runs(job, &result, &noise);
-		code = report(cli, &found);
+		code = report(cli, &found, error);
 	}
 	pgb_bench_result_release(&result);
 	pgb_noise_release(&noise);
@@ -309,14 +338,7 @@ const struct pgb_command pgb_command_bench = {
 		"A run that fails does not count, nor does the rest of its round. Ctrl-C ends "
 		"early and reports what there is, with exit status 1. Wall-clock time includes "
 		"starting the shell, about a millisecond.\n\n"
-		"--json: metric, rounds, seconds, ended_by (precision, gate, rounds, time, "
-		"interrupted), "
-		"precision_percent (half the widest interval), level and looks (of the test), "
-		"warnings [message, remedy], gate {min_gain_percent, met}, and for each of "
-		"commands: command, median {value, low, high} in seconds or the metric's own "
-		"unit, wall_seconds and cpu_seconds (medians), failed, output_varies, runs, "
-		"counters (medians) where the CPU has some; for all but the first also ratio "
-		"{value, low, high}, p and verdict.",
+		"What --json prints is described in doc/json.md.",
 	.options = table,
 	.options_size = sizeof(struct bench_options),
 	.defaults = &defaults,
