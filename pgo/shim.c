@@ -121,6 +121,7 @@ struct call {
 	char *folder;	  /* of shims, where this name is listed */
 	const char *const *argv;
 	const char *state; /* NULL: no mode */
+	bool logs;	   /* a build of ours, be it one without flags */
 	struct pgb_shim_settings settings;
 	struct pgb_shim_real real;
 	char *raw, *profile, *path_variable, *extra_variable;
@@ -175,6 +176,7 @@ static void read_mode(struct call *call)
 	call->state = getenv(PGB_SHIM_STATE_VARIABLE);
 	if (mode == NULL || call->state == NULL)
 		return;
+	call->logs = true;
 	call->settings.partial_training = getenv(PGB_SHIM_PARTIAL_VARIABLE) != NULL;
 	if (strcmp(mode, "instrument") == 0)
 		call->settings.mode = PGB_BUILD_INSTRUMENT;
@@ -303,7 +305,7 @@ static void add_compiler(struct call *call, const struct pgb_compiler *compiler,
 	struct pgb_shim_words expanded = {0};
 	struct pgb_shim_step step;
 
-	if (call->settings.mode == PGB_BUILD_NONE || compiler->toolchain == NULL) {
+	if (!call->logs || compiler->toolchain == NULL) {
 		for (; *arguments; arguments++)
 			pgb_shim_words_add(&call->words, *arguments);
 		return;
@@ -361,7 +363,7 @@ static void add_cargo(struct call *call)
 	struct pgb_shim_step step = {.compiles = true};
 	struct pgb_shim_words flags = {0};
 
-	if (call->settings.mode == PGB_BUILD_NONE || cargo.host[0] == '\0') {
+	if (!call->logs || cargo.host[0] == '\0') {
 		for (size_t i = 1; call->argv[i]; i++)
 			pgb_shim_words_add(&call->words, call->argv[i]);
 		return;
@@ -387,7 +389,7 @@ static void build_argv(struct call *call)
 		pgb_shim_strip(call->argv + 1, &call->words);
 	else {
 		if (kind == PGB_TOOL_STRIP || (kind == PGB_TOOL_RUSTC && in_cargo))
-			call->settings.mode = PGB_BUILD_NONE;
+			call->logs = false;
 		add_compiler(call, &call->real.compiler, call->argv + 1);
 	}
 	pgb_array_push(&call->words.items, NULL);

@@ -216,6 +216,8 @@ void pgb_shim_cargo(const struct pgb_shim_cargo *cargo, const struct pgb_shim_wo
 		}
 		if (!chooses_profile(arguments + i + 1, arguments[i]))
 			pgb_shim_words_add(words, "--release");
+		if (rust_flags->items.count == 0)
+			continue;
 		if (cargo->flags_encoded || cargo->flags_plain) {
 			*variable = extend_variable(cargo, rust_flags);
 			continue;

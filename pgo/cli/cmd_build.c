@@ -10,7 +10,7 @@
 
 struct build_options {
 	const char *state;
-	bool instrument, use, partial_training;
+	bool instrument, use, partial_training, plain, strict;
 };
 
 static const struct build_options defaults = {.state = PGB_STATE_DEFAULT};
@@ -23,6 +23,12 @@ static const struct pgb_option options[] = {
 	 .offset = offsetof(struct build_options, use),
 	 .help = "build with the profile of pgobolt train, and with what llvm-bolt needs: "
 		 "relocations kept, symbols kept, functions in one piece"},
+	{.name = "plain",
+	 .offset = offsetof(struct build_options, plain),
+	 .help = "build as ever, with no flags of ours, in the same way: for comparison"},
+	{.name = "strict",
+	 .offset = offsetof(struct build_options, strict),
+	 .help = "fail where objects of an earlier build were linked, instead of warning"},
 	{.name = "partial-training",
 	 .offset = offsetof(struct build_options, partial_training),
 	 .help = "with --use, gcc: optimize what training did not reach as usual, not for size"},
@@ -72,8 +78,13 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 	if (result->exit_status != 0)
 		return;
 	pgb_output_note(output, "%s: %" PRIu64 " files compiled, %" PRIu64 " linked%s",
-			wanted->use ? "With the profile" : "Instrumented", result->compiled,
-			result->linked, result->cargo ? ", besides what cargo compiled" : "");
+			wanted->use	? "With the profile"
+			: wanted->plain ? "As ever"
+					: "Instrumented",
+			result->compiled, result->linked,
+			result->cargo ? ", besides what cargo compiled" : "");
+	if (wanted->plain)
+		return;
 	if (wanted->instrument)
 		pgb_output_next(output, "pgobolt train%s%s -- PROGRAM ARGS",
 				state_given ? " --state " : "", state_given ? wanted->state : "");
@@ -94,10 +105,13 @@ static json_t *result_json(const struct build_options *wanted,
 			   const struct pgb_build_result *result)
 {
 	return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "mode",
-			 wanted->use ? "use" : "instrument", "exit_status", result->exit_status,
-			 "compiled", (json_int_t)result->compiled, "linked",
-			 (json_int_t)result->linked, "cargo_calls", (json_int_t)result->cargo,
-			 "left_alone", (json_int_t)result->own_profile, "compilers",
+			 wanted->use	 ? "use"
+			 : wanted->plain ? "none"
+					 : "instrument",
+			 "exit_status", result->exit_status, "compiled",
+			 (json_int_t)result->compiled, "linked", (json_int_t)result->linked,
+			 "cargo_calls", (json_int_t)result->cargo, "left_alone",
+			 (json_int_t)result->own_profile, "compilers",
 			 words_json(&result->compilers), "without_profile",
 			 words_json(&result->unprofiled), "stale", words_json(&result->stale));
 }
@@ -105,9 +119,11 @@ static json_t *result_json(const struct build_options *wanted,
 static int check(const struct pgb_cli *cli, const struct build_options *wanted,
 		 struct pgb_error *error)
 {
-	if (wanted->instrument == wanted->use) {
+	int modes = wanted->instrument + wanted->use + wanted->plain;
+
+	if (modes != 1) {
 		pgb_fail(error, PGB_E_USAGE, "build needs --instrument or --use%s",
-			 wanted->use ? ", not both" : "");
+			 modes ? ", not both" : "");
 		return pgb_remedy(error, "first: pgobolt build --instrument -- make");
 	}
 	if (wanted->partial_training && !wanted->use)
@@ -119,7 +135,9 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 {
 	const struct build_options *wanted = cli->options;
 	struct pgb_build_config config = {
-		.mode = wanted->use ? PGB_BUILD_USE : PGB_BUILD_INSTRUMENT,
+		.mode = wanted->use	? PGB_BUILD_USE
+			: wanted->plain ? PGB_BUILD_NONE
+					: PGB_BUILD_INSTRUMENT,
 		.state = wanted->state,
 		.argv = cli->arguments.program,
 		.partial_training = wanted->partial_training,
@@ -137,6 +155,8 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 		show(cli, wanted, &result);
 		pgb_output_json(&cli->output, result_json(wanted, &result));
 		code = result.exit_status;
+		if (code == 0 && wanted->strict && result.stale.items.count > 0)
+			code = pgb_code_exit_status(PGB_E_MISMATCH);
 	}
 	pgb_build_result_release(&result);
 	return code;
