@@ -47,6 +47,7 @@ struct pgb_command {
 
 extern const struct pgb_command pgb_command_bench;
 extern const struct pgb_command pgb_command_build;
+extern const struct pgb_command pgb_command_clean;
 extern const struct pgb_command pgb_command_convert;
 extern const struct pgb_command pgb_command_doctor;
 extern const struct pgb_command pgb_command_dump;
@@ -55,6 +56,8 @@ extern const struct pgb_command pgb_command_help;
 extern const struct pgb_command pgb_command_merge;
 extern const struct pgb_command pgb_command_optimize;
 extern const struct pgb_command pgb_command_record;
+extern const struct pgb_command pgb_command_run;
+extern const struct pgb_command pgb_command_status;
 extern const struct pgb_command pgb_command_train;
 extern const struct pgb_command pgb_command_verify;
 

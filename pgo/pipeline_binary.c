@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What a build left: is it something that can be optimized, and is it all of one kind? */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pgo/pipeline_private.h"
+#include "pgobolt/base/text.h"
+#include "pgobolt/pgo/build.h"
+
+enum { HEAD_BYTES = 8, STALE_NAMED_MAX = 5 };
+
+static int fail_missing(const char *binary, struct pgb_error *error)
+{
+	pgb_fail(error, PGB_E_NOT_FOUND, "the build made no %s", binary);
+	return pgb_remedy(error, "name the program as it lies there after the build, seen from "
+				 "this folder; with cargo that is target/TRIPLE/release/NAME, or "
+				 "use --cargo");
+}
+
+int pgb_pipeline_check_binary(const struct pgb_pipeline *pipeline, struct pgb_error *error)
+{
+	const char *binary = pipeline->config->binary;
+	int fd = open(binary, O_RDONLY | O_CLOEXEC);
+	char head[HEAD_BYTES + 1] = {0};
+	ssize_t length;
+
+	if (fd < 0)
+		return fail_missing(binary, error);
+	length = read(fd, head, HEAD_BYTES);
+	close(fd);
+	if (length >= 4 && memcmp(head, "\177ELF", 4) == 0)
+		return 0;
+	if (length < 0)
+		return pgb_fail(error, pgb_code_from_errno(errno), "cannot read %s: %s", binary,
+				strerror(errno));
+	if (strncmp(head, "!<arch>", 7) == 0)
+		pgb_fail(error, PGB_E_NOT_SUITABLE, "%s is a static library", binary);
+	else if (strncmp(head, "#!", 2) == 0)
+		pgb_fail(error, PGB_E_NOT_SUITABLE, "%s is a script, no program", binary);
+	else
+		pgb_fail(error, PGB_E_NOT_SUITABLE, "%s is no ELF file", binary);
+	return pgb_remedy(error, "name the program itself (libtool keeps it in .libs/), or the "
+				 "shared library");
+}
+
+int pgb_pipeline_check_objects(const struct pgb_pipeline *pipeline, struct pgb_error *error)
+{
+	char *mode = pgb_format("%s/mode", pipeline->config->state);
+	char *log = pgb_build_log(pipeline->config->state);
+	struct pgb_build_result result = {0};
+	struct pgb_text names = {0};
+	struct stat status;
+	int code = 0;
+
+	if (stat(mode, &status) == 0)
+		pgb_build_read_log(&result, log,
+				   (int64_t)status.st_mtim.tv_sec * 1000000000 +
+					   status.st_mtim.tv_nsec);
+	for (size_t i = 0; i < result.stale.items.count && i < STALE_NAMED_MAX; i++)
+		pgb_text_addf(&names, "%s%s", i ? ", " : "", result.stale.items.items[i]);
+	if (result.stale.items.count > STALE_NAMED_MAX)
+		pgb_text_addf(&names, " and %zu more", result.stale.items.count - STALE_NAMED_MAX);
+	if (result.stale.items.count > 0) {
+		pgb_fail(error, PGB_E_MISMATCH,
+			 "linked, but compiled by an earlier build with other flags: %s",
+			 pgb_text_string(&names));
+		code = pgb_remedy(error, "let each build begin anew: --clean 'make clean'\n"
+					 "if they are meant to stay as they are: --allow-stale");
+	}
+	pgb_text_release(&names);
+	pgb_build_result_release(&result);
+	free(log);
+	free(mode);
+	return code;
+}
