@@ -343,8 +343,15 @@ static bool name_is(struct pgb_cursor names, uint32_t offset, const char *text, 
 	return !ends || (pgb_cursor_left(&names) > 0 && pgb_cursor_u8(&names) == '\0');
 }
 
-bool pgb_elf_find_symbol(const struct pgb_elf_image *image, const char *name, size_t length,
-			 uint64_t *address)
+/* Data may bear a function's name: a local static and a function, say. */
+static bool may_be_code(uint8_t info)
+{
+	return ELF64_ST_TYPE(info) == STT_FUNC || ELF64_ST_TYPE(info) == STT_NOTYPE ||
+	       ELF64_ST_TYPE(info) == STT_GNU_IFUNC;
+}
+
+bool pgb_elf_find_code_symbol(const struct pgb_elf_image *image, const char *name, size_t length,
+			      uint64_t *address)
 {
 	const struct pgb_elf_section *section = section_of_type(image, SHT_SYMTAB);
 	struct pgb_cursor symbols, names;
@@ -356,11 +363,13 @@ bool pgb_elf_find_symbol(const struct pgb_elf_image *image, const char *name, si
 	while (pgb_cursor_holds(&symbols, 1, sizeof(Elf64_Sym))) {
 		struct pgb_cursor symbol = pgb_cursor_sub(&symbols, sizeof(Elf64_Sym));
 		uint32_t offset_name = pgb_cursor_u32(&symbol);
+		uint8_t info = pgb_cursor_u8(&symbol);
 		uint16_t where;
 
-		pgb_cursor_skip(&symbol, 2);
+		pgb_cursor_skip(&symbol, 1);
 		where = pgb_cursor_u16(&symbol);
-		if (where == SHN_UNDEF || !name_is(names, offset_name, name, length, true))
+		if (where == SHN_UNDEF || !may_be_code(info) ||
+		    !name_is(names, offset_name, name, length, true))
 			continue;
 		*address = pgb_cursor_u64(&symbol);
 		return true;

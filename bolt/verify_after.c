@@ -236,14 +236,15 @@ struct hot {
 
 /*
  * Where the function is now. llvm-bolt 16 may give a symbol a size that reaches out of its section,
- * which hides it from the discovery of functions: then the plain symbol table knows.
+ * which hides it from the discovery of functions; and where several symbols share a local name,
+ * their order, which numbers them, may be another. Then the plain symbol table knows.
  */
 static bool find_address(const struct pgb_elf_image *image, const char *name, uint64_t *address)
 {
 	const struct pgb_elf_function *function = pgb_elf_image_function_named(image, name);
 
 	if (function == NULL)
-		return pgb_elf_find_symbol(image, name, strcspn(name, "/"), address);
+		return pgb_elf_find_code_symbol(image, name, strcspn(name, "/"), address);
 	*address = function->address;
 	return true;
 }

@@ -16,6 +16,8 @@
 
 static const char program[] =
 	"int shared_value = 3;\n"
+	"__asm__(\".section .note.early,\\\"a\\\",@note\\n.type early,@object\\n\"\n"
+	"\"early: .long 0, 0, 0\\n.size early,12\\n.text\");\n"
 	"__attribute__((noinline)) static int twice(int a) { return 2 * a; }\n"
 	"int offered(int a) { return a < 3 ? twice(a) : a; }\n"
 	"int main(int c, char **v) { return offered(c) == 99; }\n";
@@ -370,6 +372,13 @@ static void function_moved_to_data(struct copy *copy)
 	symbol_of(copy, SHT_SYMTAB, "twice")->st_value = 0x10;
 }
 
+/* Symbols of one name are numbered by address: the function is twice/2 now. */
+static void data_named_alike(struct copy *copy)
+{
+	symbol_of(copy, SHT_SYMTAB, "early")->st_name =
+		symbol_of(copy, SHT_SYMTAB, "twice")->st_name;
+}
+
 static void make_copy(const struct workshop *workshop, const char *name,
 		      void (*change)(struct copy *copy))
 {
@@ -431,6 +440,7 @@ static const struct change {
 	{unwind_too_many, "unwind", PGB_FINDING_ERROR, "cut short"},
 	{unwind_gone, "unwind", PGB_FINDING_ERROR, "gone"},
 	{function_too_long, "functions", PGB_FINDING_GOOD, "2 functions"},
+	{data_named_alike, "functions", PGB_FINDING_GOOD, "2 functions"},
 	{function_moved_to_data, "functions", PGB_FINDING_ERROR, "twice/1"},
 };
 

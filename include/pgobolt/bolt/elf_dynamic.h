@@ -68,11 +68,11 @@ struct pgb_cursor pgb_elf_dynamic_bytes(const struct pgb_elf_dynamic *dynamic,
 bool pgb_elf_dynamic_binds_now(const struct pgb_elf_dynamic *dynamic);
 
 /*
- * The address of the first symbol of .symtab with this name, defined in a section: as the linker
- * spells it, without llvm-bolt's "/1". Slow: it walks the table.
+ * The address of the first symbol of .symtab with this name, defined in a section and not data: as
+ * the linker spells it, without llvm-bolt's "/1". Slow: it walks the table.
  */
-bool pgb_elf_find_symbol(const struct pgb_elf_image *image, const char *name, size_t length,
-			 uint64_t *address);
+bool pgb_elf_find_code_symbol(const struct pgb_elf_image *image, const char *name, size_t length,
+			      uint64_t *address);
 /* Is a symbol whose name begins so in .symtab or .dynsym, defined or not? */
 bool pgb_elf_has_symbol_prefix(const struct pgb_elf_image *image, const char *prefix);
 
