@@ -13,6 +13,7 @@
 #include "bolt/instrument_private.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/bolt/fdata_read.h"
+#include "pgobolt/collector/process_tree.h"
 
 enum {
 	WAIT_MS = 200,
@@ -173,7 +174,7 @@ static void follow(struct pgb_instrument *instrument)
 		if (config->duration_ns && !stats->stopped &&
 		    now_ns() - begin_ns >= config->duration_ns) {
 			stats->stopped = true;
-			kill(instrument->process.pid, SIGTERM);
+			pgb_process_tree_kill(instrument->process.pid, SIGTERM);
 		}
 		for_raw(instrument, count_one, &waiting);
 		if (waiting > WAITING_MAX)

@@ -12,6 +12,7 @@
 
 #include "pgobolt/base/assert.h"
 #include "pgobolt/collector/process.h"
+#include "pgobolt/collector/process_tree.h"
 
 static int64_t now_ms(void)
 {
@@ -84,17 +85,35 @@ int pgb_process_wait(struct pgb_process *process, int timeout_ms, int *wait_stat
 	return reap(process, WNOHANG, wait_status);
 }
 
-void pgb_process_stop(struct pgb_process *process, int grace_ms)
+static void stop_group(struct pgb_process *process, int grace_ms)
 {
-	pid_t target = process->own_group ? -process->pid : process->pid;
-
-	if (process->pid <= 0)
-		return;
-	kill(target, SIGTERM);
-	kill(target, SIGCONT); /* a stopped process would not see SIGTERM */
+	kill(-process->pid, SIGTERM);
+	kill(-process->pid, SIGCONT); /* a stopped process would not see SIGTERM */
 	await_end(process->pid, grace_ms);
 	/* Before reaping: until then the number cannot name another group. */
-	kill(target, SIGKILL);
+	kill(-process->pid, SIGKILL);
+}
+
+static void stop_tree(struct pgb_process *process, int grace_ms)
+{
+	struct pgb_process_tree tree = {0};
+
+	pgb_process_tree_hold(&tree, process->pid);
+	pgb_process_tree_signal(&tree, process->pid, SIGTERM);
+	await_end(process->pid, grace_ms);
+	pgb_process_tree_hold(&tree, process->pid);
+	pgb_process_tree_signal(&tree, process->pid, SIGKILL);
+	pgb_process_tree_release(&tree);
+}
+
+void pgb_process_stop(struct pgb_process *process, int grace_ms)
+{
+	if (process->pid <= 0)
+		return;
+	if (process->own_group)
+		stop_group(process, grace_ms);
+	else
+		stop_tree(process, grace_ms);
 	reap(process, 0, NULL);
 }
 

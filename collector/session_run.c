@@ -12,6 +12,7 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/feed_live.h"
 #include "pgobolt/collector/file.h"
+#include "pgobolt/collector/process_tree.h"
 
 enum {
 	/* Records between two looks at the clock and the program. */
@@ -249,7 +250,7 @@ bool pgb_session_signals_pass(const struct pgb_session_signals *signals, int *se
 		return false;
 	*seen = signals->count;
 	if (program > 0 && signals->count >= SIGNALS_TO_KILL)
-		kill(program, SIGKILL);
+		pgb_process_tree_kill(program, SIGKILL);
 	else if (program > 0 && !signals->from_terminal)
 		kill(program, signals->number);
 	return true;
@@ -334,7 +335,7 @@ static void await_program(struct pgb_session *session)
 	int waited_ms = 0;
 
 	if (session->stats.stopped)
-		kill(session->process.pid, SIGTERM);
+		pgb_process_tree_kill(session->process.pid, SIGTERM);
 	while (session->process.pid > 0 && !program_ended(session, WAIT_MS)) {
 		attend_signals(session);
 		waited_ms += WAIT_MS;

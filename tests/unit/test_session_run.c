@@ -300,6 +300,8 @@ static void signals_end_the_recording(void **state)
 	static const char *const argv[] = {"sleep", "1000", NULL};
 	struct world *world = *state;
 
+	/* what a shell starts in the background ignores it, and so would our child */
+	signal(SIGINT, SIG_DFL);
 	world->config.argv = argv;
 	for (size_t i = 0; i < sizeof(signal_rows) / sizeof(signal_rows[0]); i++) {
 		const struct signal_row *row = &signal_rows[i];

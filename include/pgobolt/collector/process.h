@@ -64,8 +64,8 @@ int pgb_process_wait(struct pgb_process *process, int timeout_ms, int *wait_stat
 		     struct pgb_error *error);
 
 /*
- * SIGTERM, after grace_ms SIGKILL, to the group where it has one; reaps. Does nothing to a process
- * that was reaped or a zeroed object.
+ * SIGTERM, after grace_ms SIGKILL, to the group where it has one, else to it and what it started;
+ * reaps. Does nothing to a process that was reaped or a zeroed object.
  */
 void pgb_process_stop(struct pgb_process *process, int grace_ms);
 
