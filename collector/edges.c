@@ -192,30 +192,6 @@ size_t pgb_edges_size_bytes(const struct pgb_edges *edges)
 	       (edges->slot_mask + 1) * sizeof(*edges->slots);
 }
 
-const struct pgb_edge *pgb_edges_unsorted(const struct pgb_edges *edges, size_t *count)
-{
-	*count = edges->count;
-	return edges->items;
-}
-
-void pgb_edges_clear(struct pgb_edges *edges)
-{
-	if (edges->sorted || edges->count > edges->slot_mask / 16) {
-		memset(edges->slots, 0, (edges->slot_mask + 1) * sizeof(*edges->slots));
-	} else {
-		/* Every slot in use is in the run that begins where its edge belongs. */
-		for (size_t i = 0; i < edges->count; i++) {
-			size_t at = hash_key(&edges->items[i]) & edges->slot_mask;
-
-			for (; edges->slots[at].number != 0; at = (at + 1) & edges->slot_mask)
-				edges->slots[at].number = 0;
-		}
-	}
-	edges->count = 0;
-	edges->overflow = 0;
-	edges->sorted = false;
-}
-
 static int compare_numbers(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);

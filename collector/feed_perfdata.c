@@ -15,7 +15,7 @@
 
 enum {
 	/* Read ahead of a file without rounds whose times ascend: enough to see that they do. */
-	SMALL_WINDOW_CHUNKS = 4,
+	SMALL_WINDOW_CHUNKS = 2,
 };
 
 struct feed_perfdata {

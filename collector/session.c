@@ -17,7 +17,7 @@
  */
 enum fresh_kind {
 	FRESH_IP = 1 << 8, /* else a trace, with these flags .. */
-	FRESH_FLAGS = PGB_BRANCH_NOT_TAKEN | PGB_BRANCH_RETURN,
+	FRESH_FLAGS = PGB_BRANCH_MISPREDICTED | PGB_BRANCH_NOT_TAKEN | PGB_BRANCH_RETURN,
 };
 
 static bool is_binary(struct pgb_location location)
@@ -33,6 +33,15 @@ static void count_outside(struct pgb_session *session, bool anonymous, uint64_t 
 		session->stats.unmapped += count;
 }
 
+static void add_waiting(struct pgb_session *session, const struct pgb_edge *edge)
+{
+	if (session->waiting_count == PGB_SESSION_WAITING) {
+		pgb_edges_add_many(session->edges, session->waiting, session->waiting_count);
+		session->waiting_count = 0;
+	}
+	session->waiting[session->waiting_count++] = *edge;
+}
+
 static void place_ip(struct pgb_session *session, const struct pgb_edge *fresh)
 {
 	struct pgb_location at = pgb_addrspace_find(session->space, fresh->binary, fresh->branch);
@@ -46,7 +55,7 @@ static void place_ip(struct pgb_session *session, const struct pgb_edge *fresh)
 	edge.binary = at.binary;
 	edge.kind = PGB_EDGE_IP;
 	edge.branch = at.address;
-	pgb_edges_add(session->edges, &edge);
+	add_waiting(session, &edge);
 }
 
 /* The end of the range that starts at `from`, in the same binary; NONE where there is none. */
@@ -88,14 +97,14 @@ static void place_trace(struct pgb_session *session, const struct pgb_edge *fres
 	}
 	if (source.binary == target.binary) {
 		edge.binary = target.binary;
-		pgb_edges_add(session->edges, &edge);
+		add_waiting(session, &edge);
 		return;
 	}
 	/* Two binaries, or one and the outside: each gets its own end of it. */
 	if (is_binary(target)) {
 		edge.binary = target.binary;
 		edge.branch = PGB_ADDRESS_EXTERNAL;
-		pgb_edges_add(session->edges, &edge);
+		add_waiting(session, &edge);
 	}
 	if (is_binary(source)) {
 		edge.binary = source.binary;
@@ -103,74 +112,118 @@ static void place_trace(struct pgb_session *session, const struct pgb_edge *fres
 		edge.branch = source.address;
 		edge.from = PGB_ADDRESS_EXTERNAL;
 		edge.to = PGB_ADDRESS_NONE;
-		pgb_edges_add(session->edges, &edge);
+		add_waiting(session, &edge);
 	}
 }
 
-/* Look up what was counted since the last change of a mapping. */
+static void place_one(struct pgb_session *session, const struct pgb_edge *fresh)
+{
+	struct pgb_edge edge = *fresh;
+
+	if (edge.kind & PGB_BRANCH_MISPREDICTED)
+		edge.mispredicts = edge.count;
+	if (edge.kind & FRESH_IP)
+		place_ip(session, &edge);
+	else
+		place_trace(session, &edge);
+}
+
+static void place_counted(struct pgb_session_counter *counter)
+{
+	struct pgb_session *session = counter->session;
+
+	pthread_mutex_lock(&session->place_lock);
+	for (size_t i = 0; i < counter->counted_count; i++)
+		place_one(session, &counter->counted[i]);
+	pthread_mutex_unlock(&session->place_lock);
+	counter->counted_count = 0;
+}
+
+/* What was counted since the last change of a mapping, or a part of it. */
+static void take_counted(void *context, const struct pgb_edge *edge)
+{
+	struct pgb_session_counter *counter = context;
+
+	counter->counted[counter->counted_count++] = *edge;
+	if (counter->counted_count == PGB_SESSION_COUNTED)
+		place_counted(counter);
+}
+
+void pgb_session_counter_flush(struct pgb_session_counter *counter)
+{
+	pgb_trace_counts_flush(counter->fresh);
+	place_counted(counter);
+}
+
 static void place_fresh(struct pgb_session *session)
 {
-	const struct pgb_edge *fresh;
-	size_t count;
-
-	pgb_edges_add_many(session->fresh, session->waiting, session->waiting_count);
+	if (session->helpers)
+		pgb_session_helpers_finish(session->helpers);
+	pgb_session_counter_flush(&session->counter);
+	pgb_edges_add_many(session->edges, session->waiting, session->waiting_count);
 	session->waiting_count = 0;
-	fresh = pgb_edges_unsorted(session->fresh, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (fresh[i].kind == FRESH_IP)
-			place_ip(session, &fresh[i]);
-		else
-			place_trace(session, &fresh[i]);
-	}
-	pgb_edges_clear(session->fresh);
 }
 
-static inline void add_fresh(struct pgb_session *session, const struct pgb_edge *edge)
+static void take_traces(void *context, const struct pgb_record *record,
+			const struct pgb_trace *traces, size_t count)
 {
-	session->waiting[session->waiting_count++] = *edge;
-	if (session->waiting_count < PGB_SESSION_WAITING)
-		return;
-	pgb_edges_add_many(session->fresh, session->waiting, session->waiting_count);
-	session->waiting_count = 0;
-	if (pgb_edges_count(session->fresh) > PGB_SESSION_FRESH - PGB_SESSION_WAITING)
-		place_fresh(session);
-}
+	struct pgb_session_counter *counter = context;
 
-/* Is this sample one of the half whose counts are kept apart as well? */
-static uint64_t in_odd_half(const struct pgb_session *session)
-{
-	return session->stats.source.samples & 1;
-}
-
-static void take_ip(void *context, const struct pgb_record *record, uint64_t address)
-{
-	struct pgb_session *session = context;
-
-	add_fresh(session, &(struct pgb_edge){.binary = record->pid,
-					      .kind = FRESH_IP,
-					      .branch = address,
-					      .from = PGB_ADDRESS_NONE,
-					      .to = PGB_ADDRESS_NONE,
-					      .count = 1,
-					      .count_odd = in_odd_half(session)});
+	pgb_trace_counts_add(counter->fresh, record->pid, counter->odd, traces, count);
 }
 
 static void take_trace(void *context, const struct pgb_record *record, uint64_t branch,
 		       uint64_t from, uint64_t to, unsigned int flags)
 {
-	struct pgb_session *session = context;
+	take_traces(context, record, &(struct pgb_trace){branch, from, to, flags}, 1);
+}
+
+static void take_ip(void *context, const struct pgb_record *record, uint64_t address)
+{
+	take_trace(context, record, address, PGB_ADDRESS_NONE, PGB_ADDRESS_NONE, FRESH_IP);
+}
+
+void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_session *session,
+			      struct pgb_source_stats *stats)
+{
+	const struct pgb_trace_receiver receiver = {.take = take_counted, .context = counter};
+	uint32_t flags = FRESH_IP | FRESH_FLAGS;
 
 	/* perf2bolt believes the code alone. */
 	if (session->decode.compat_perf2bolt)
-		flags &= ~(unsigned int)PGB_BRANCH_RETURN;
-	add_fresh(session, &(struct pgb_edge){.binary = record->pid,
-					      .kind = flags & FRESH_FLAGS,
-					      .branch = branch,
-					      .from = from,
-					      .to = to,
-					      .count = 1,
-					      .mispredicts = flags & PGB_BRANCH_MISPREDICTED,
-					      .count_odd = in_odd_half(session)});
+		flags &= ~(uint32_t)PGB_BRANCH_RETURN;
+	counter->session = session;
+	counter->fresh = pgb_trace_counts_new(&receiver, flags);
+	counter->stats = stats;
+	counter->sink = (struct pgb_sink){
+		.trace = take_trace, .traces = take_traces, .ip = take_ip, .context = counter};
+}
+
+void pgb_session_counter_release(struct pgb_session_counter *counter)
+{
+	pgb_trace_counts_free(counter->fresh);
+}
+
+void pgb_session_decode(struct pgb_session_counter *counter, const struct pgb_record *record,
+			bool odd)
+{
+	const struct pgb_session *session = counter->session;
+
+	counter->odd = odd;
+	/* What it could not decode it has counted. */
+	(void)session->config.source->decode(record, &session->decode, &counter->sink,
+					     counter->stats);
+}
+
+/* Every other sample: two halves whose counts are kept apart as well. */
+static void take_sample(struct pgb_session *session, const struct pgb_record *record)
+{
+	bool odd = ++session->samples & 1;
+
+	if (session->helpers && session->config.source->decodes_stacks && record->stack.count > 0)
+		pgb_session_helpers_take(session->helpers, record, odd);
+	else
+		pgb_session_decode(&session->counter, record, odd);
 }
 
 /* ---- processes and mappings */
@@ -260,9 +313,7 @@ void pgb_session_dispatch(struct pgb_session *session, const struct pgb_record *
 {
 	switch (record->type) {
 	case PERF_RECORD_SAMPLE:
-		/* What it could not decode it has counted. */
-		(void)session->config.source->decode(record, &session->decode, &session->sink,
-						     &session->stats.source);
+		take_sample(session, record);
 		break;
 	case PERF_RECORD_MMAP:
 	case PERF_RECORD_MMAP2:
@@ -297,10 +348,10 @@ int pgb_session_new(struct pgb_session **result, const struct pgb_session_config
 	session->sys = config->sys ? config->sys : &pgb_perf_sys_kernel;
 	if (config->decode)
 		session->decode = *config->decode;
-	session->sink = (struct pgb_sink){.trace = take_trace, .ip = take_ip, .context = session};
 	session->space = pgb_addrspace_new(config->opener);
 	session->edges = pgb_edges_new();
-	session->fresh = pgb_edges_new_limited(PGB_SESSION_FRESH);
+	pgb_session_counter_init(&session->counter, session, &session->stats.source);
+	pthread_mutex_init(&session->place_lock, NULL);
 	*result = session;
 	return 0;
 }
@@ -313,7 +364,9 @@ void pgb_session_free(struct pgb_session *session)
 	pgb_feed_free(session->feed);
 	pgb_addrspace_free(session->space);
 	pgb_edges_free(session->edges);
-	pgb_edges_free(session->fresh);
+	pgb_session_helpers_free(session->helpers);
+	pgb_session_counter_release(&session->counter);
+	pthread_mutex_destroy(&session->place_lock);
 	pgb_tasks_release(&session->tasks);
 	pgb_array_release(&session->awaiting);
 	pgb_array_release(&session->executables);
@@ -338,8 +391,11 @@ int pgb_session_consume(struct pgb_session *session, struct pgb_feed *feed, stru
 	struct pgb_record record;
 	int status;
 
+	if (session->helpers == NULL)
+		session->helpers = pgb_session_helpers_new(session);
 	while ((status = pgb_feed_next(feed, &record, error)) > 0)
 		pgb_session_dispatch(session, &record);
+	place_fresh(session);
 	session->stats.edges_overflow = pgb_edges_overflow(pgb_session_edges(session));
 	add_feed_stats(&session->stats.feed, &feed->stats);
 	return status;

@@ -3,13 +3,26 @@
 #ifndef PGOBOLT_COLLECTOR_SESSION_PRIVATE_H
 #define PGOBOLT_COLLECTOR_SESSION_PRIVATE_H
 
+#include <pthread.h>
+
 #include "pgobolt/collector/process.h"
 #include "pgobolt/collector/session.h"
 #include "pgobolt/collector/tasks.h"
 
 enum {
 	PGB_SESSION_WAITING = 64,
-	PGB_SESSION_FRESH = 65536,
+	PGB_SESSION_COUNTED = 64,
+};
+
+/* Decodes and counts, by process and run-time address, until a mapping changes: see session.c. */
+struct pgb_session_counter {
+	struct pgb_session *session;
+	struct pgb_trace_counts *fresh;
+	struct pgb_edge counted[PGB_SESSION_COUNTED]; /* had to leave there */
+	size_t counted_count;
+	struct pgb_source_stats *stats;
+	struct pgb_sink sink;
+	bool odd; /* the half that the sample is in */
 };
 
 struct pgb_session {
@@ -17,12 +30,14 @@ struct pgb_session {
 	const struct pgb_perf_sys *sys;
 	struct pgb_decode_options decode;
 	struct pgb_source_plan plan; /* made by pgb_session_run() */
-	struct pgb_sink sink;
 	struct pgb_addrspace *space;
 	struct pgb_edges *edges;
-	/* Since the last change of a mapping, by process and run-time address: see session.c. */
-	struct pgb_edges *fresh;
-	struct pgb_edge waiting[PGB_SESSION_WAITING]; /* on their way there */
+	struct pgb_session_counter counter;
+	struct pgb_session_helpers *helpers; /* NULL: none, as in live runs */
+	uint64_t samples;		     /* seen so far */
+	/* Of `space`, `edges` and what is on its way to these while helpers are at work. */
+	pthread_mutex_t place_lock;
+	struct pgb_edge waiting[PGB_SESSION_WAITING]; /* on their way to `edges` */
 	size_t waiting_count;
 	struct pgb_tasks tasks;
 	PGB_ARRAY(uint32_t) awaiting;	 /* pids whose exec has not mapped its program yet */
@@ -40,5 +55,22 @@ struct pgb_session {
 void pgb_session_dispatch(struct pgb_session *session, const struct pgb_record *record);
 /* Remember that a binary was started as a program; none and anonymous ones are ignored. */
 void pgb_session_add_executable(struct pgb_session *session, uint32_t binary);
+
+void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_session *session,
+			      struct pgb_source_stats *stats);
+void pgb_session_counter_release(struct pgb_session_counter *counter);
+void pgb_session_decode(struct pgb_session_counter *counter, const struct pgb_record *record,
+			bool odd);
+/* To the edges with all it has counted. */
+void pgb_session_counter_flush(struct pgb_session_counter *counter);
+
+/* session_helpers.c */
+struct pgb_session_helpers *pgb_session_helpers_new(struct pgb_session *session);
+void pgb_session_helpers_free(struct pgb_session_helpers *helpers);
+/* Of the record only the process and the stack are decoded. */
+void pgb_session_helpers_take(struct pgb_session_helpers *helpers, const struct pgb_record *record,
+			      bool odd);
+/* Wait until all that was taken is decoded, and with the edges but for the session's own part. */
+void pgb_session_helpers_finish(struct pgb_session_helpers *helpers);
 
 #endif

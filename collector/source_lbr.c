@@ -20,6 +20,7 @@ enum {
 	BRS_EVENT = 0xc4, /* retired taken branches: the only event that BRS works with */
 	BRS_DEPTH = 16,
 	X86_INSTRUCTION_BYTES_MAX = 15,
+	BATCH_TRACES = 64,
 };
 
 static unsigned int stack_depth(const struct pgb_host *host)
@@ -219,9 +220,40 @@ _Static_assert((int)PGB_BRANCH_MISPREDICTED == (int)PGB_ENTRY_MISPREDICTED &&
 		       (int)PGB_BRANCH_PREDICTED == (int)PGB_ENTRY_PREDICTED,
 	       "branch_flags() copies these bits");
 
+/* Branches on their way to the sink. */
+struct batch {
+	const struct pgb_record *record;
+	const struct pgb_sink *sink;
+	size_t count;
+	struct pgb_trace traces[BATCH_TRACES];
+};
+
+static __attribute__((noinline)) void flush_batch(struct batch *batch)
+{
+	const struct pgb_sink *sink = batch->sink;
+
+	if (sink->traces)
+		sink->traces(sink->context, batch->record, batch->traces, batch->count);
+	for (size_t i = 0; i < batch->count && !sink->traces; i++) {
+		const struct pgb_trace *trace = &batch->traces[i];
+
+		sink->trace(sink->context, batch->record, trace->branch, trace->from, trace->to,
+			    trace->flags);
+	}
+	batch->count = 0;
+}
+
+static inline void add_trace(struct batch *batch, const struct pgb_record_entry *entry,
+			     uint64_t next)
+{
+	if (batch->count == BATCH_TRACES)
+		flush_batch(batch);
+	batch->traces[batch->count++] =
+		(struct pgb_trace){entry->from, entry->to, next, branch_flags(entry->bits)};
+}
+
 /* Walk from the newest entry to the oldest: what follows a branch is the entry seen before it. */
-static void decode_compat(const struct pgb_record *record, struct pgb_cursor entries,
-			  uint64_t count, const struct pgb_sink *sink,
+static void decode_compat(struct pgb_cursor entries, uint64_t count, struct batch *batch,
 			  struct pgb_source_stats *stats)
 {
 	uint64_t next = PGB_ADDRESS_NONE;
@@ -233,8 +265,7 @@ static void decode_compat(const struct pgb_record *record, struct pgb_cursor ent
 			stats->kernel++;
 			continue;
 		}
-		sink->trace(sink->context, record, entry.from, entry.to, next,
-			    branch_flags(entry.bits));
+		add_trace(batch, &entry, next);
 		next = entry.from;
 	}
 }
@@ -253,8 +284,7 @@ static bool is_void(const struct pgb_record_entry *entry, struct pgb_source_stat
 	return true;
 }
 
-static void decode_entries(const struct pgb_record *record, struct pgb_cursor entries,
-			   uint64_t count, const struct pgb_sink *sink,
+static void decode_entries(struct pgb_cursor entries, uint64_t count, struct batch *batch,
 			   struct pgb_source_stats *stats)
 {
 	uint64_t next = PGB_ADDRESS_NONE, newer_from = 0, newer_to = 0;
@@ -285,8 +315,7 @@ static void decode_entries(const struct pgb_record *record, struct pgb_cursor en
 			stats->duplicate++;
 			continue;
 		}
-		sink->trace(sink->context, record, entry.from, entry.to, next,
-			    branch_flags(entry.bits));
+		add_trace(batch, &entry, next);
 		next = newer_from = entry.from;
 		newer_to = entry.to;
 	}
@@ -296,7 +325,11 @@ static int decode_lbr(const struct pgb_record *record, const struct pgb_decode_o
 		      const struct pgb_sink *sink, struct pgb_source_stats *stats)
 {
 	const struct pgb_record_stack *stack = &record->stack;
+	struct batch batch;
 
+	batch.record = record;
+	batch.sink = sink;
+	batch.count = 0; /* the rest is set as it fills */
 	stats->samples++;
 	if (!pgb_cursor_holds(&stack->entries, stack->count, sizeof(struct perf_branch_entry))) {
 		stats->malformed++;
@@ -305,9 +338,10 @@ static int decode_lbr(const struct pgb_record *record, const struct pgb_decode_o
 	stats->branches += stack->count;
 	stats->samples_empty += stack->count == 0;
 	if (options && options->compat_perf2bolt)
-		decode_compat(record, stack->entries, stack->count, sink, stats);
+		decode_compat(stack->entries, stack->count, &batch, stats);
 	else
-		decode_entries(record, stack->entries, stack->count, sink, stats);
+		decode_entries(stack->entries, stack->count, &batch, stats);
+	flush_batch(&batch);
 	return PGB_OK;
 }
 
@@ -315,6 +349,7 @@ const struct pgb_source pgb_source_lbr = {
 	.name = "lbr",
 	.summary = "branch records of the CPU: Intel LBR, AMD LbrExtV2 and BRS, Arm BRBE",
 	.has_branches = true,
+	.decodes_stacks = true,
 	.probe = probe_lbr,
 	.plan = plan_lbr,
 	.decode = decode_lbr,

@@ -568,7 +568,7 @@ static void survives_every_cut(void **state)
 	struct perf_bytes bytes = make_recording(test, &wanted);
 	unsigned int whole = 0;
 
-	for (size_t length = 0; length < bytes.length; length += 3) {
+	for (size_t length = 0; length < bytes.length; length++) {
 		int code;
 
 		write_bytes("cut.data", bytes.data, length);
@@ -578,7 +578,7 @@ static void survives_every_cut(void **state)
 			assert_string_not_equal(test->error.message, "");
 		whole += code == 0;
 	}
-	assert_in_range(whole, 1, bytes.length / 3);
+	assert_in_range(whole, 1, bytes.length - 1);
 	perf_bytes_release(&bytes);
 }
 

@@ -229,34 +229,6 @@ static void merging_renumbers_and_weighs(void **state)
 	pgb_edges_free(other);
 }
 
-/* Emptied tables are as good as new, whether few edges were in them or many. */
-static void clearing_forgets(void **state)
-{
-	static const size_t sizes[] = {1, 7, 60, 900, 5000};
-	struct pgb_edges *edges = pgb_edges_new_limited(6000);
-	size_t count;
-
-	(void)state;
-	for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
-		size_t size = sizes[i % (sizeof(sizes) / sizeof(sizes[0]))];
-
-		for (uint64_t round = 1; round <= 2; round++) {
-			for (uint64_t j = 0; j < size; j++)
-				add(edges, trace(j * i, j, j + 1, round));
-			assert_int_equal(pgb_edges_count(edges), size);
-		}
-		pgb_edges_unsorted(edges, &count);
-		assert_int_equal(count, size);
-		for (size_t j = 0; j < count; j++)
-			assert_int_equal(pgb_edges_unsorted(edges, &count)[j].count, 3);
-		if (i % 3 == 0)
-			pgb_edges_sorted(edges, &count);
-		pgb_edges_clear(edges);
-		assert_int_equal(pgb_edges_count(edges), 0);
-	}
-	pgb_edges_free(edges);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,7 +239,6 @@ int main(void)
 		cmocka_unit_test(the_limit_is_kept),
 		cmocka_unit_test(a_large_table_keeps_every_count),
 		cmocka_unit_test(merging_renumbers_and_weighs),
-		cmocka_unit_test(clearing_forgets),
 	};
 
 	return cmocka_run_group_tests_name("edges", tests, NULL, NULL);

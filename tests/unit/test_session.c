@@ -465,6 +465,58 @@ static void feeds_add_up(void **state)
 	perf_bytes_release(&bytes);
 }
 
+/*
+ * More stacks than one thread is left alone with, and another file under the same addresses in
+ * their midst: nothing is counted twice, lost, or counted for the wrong file.
+ */
+static void many_stacks_are_counted_exactly(void **state)
+{
+	enum { HALF = 15000, PLACES = 300 };
+	static const struct step first[] = {EXEC(10), MAP(10, A, "/bin/a", 1)};
+	static const struct step second = MAP(10, A, "/bin/b", 2);
+	struct pgb_session *session = new_session(&pgb_source_lbr);
+	struct perf_bytes bytes = {0};
+	size_t count;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		encode_step(&bytes, &attr_lbr, &first[i], i + 1);
+	for (uint64_t i = 0; i < 2 * HALF; i++) {
+		uint64_t place = A + i % PLACES * 16;
+		const struct perf_entry entries[] = {
+			{place + 8, A, 1}, {A + 0x1800, place, 0}, {0, A, 0}};
+		const struct perf_sample sample = {
+			.who = {.pid = 10, .tid = 10, .time_ns = 100 + 2 * i},
+			.misc = PERF_RECORD_MISC_USER,
+			.entries = entries,
+			.entry_count = 3};
+
+		if (i == HALF)
+			encode_step(&bytes, &attr_lbr, &second, 99 + 2 * i);
+		perf_encode_sample(&bytes, &attr_lbr, &sample);
+	}
+	consume(session, &attr_lbr, &bytes);
+	assert_conserved(session, true);
+	assert_int_equal(pgb_session_stats(session)->source.samples, 2 * HALF);
+	assert_int_equal(pgb_session_stats(session)->source.zero, 2 * HALF);
+	for (uint32_t binary = 0; binary < 2; binary++) {
+		const struct pgb_edge *edges =
+			pgb_edges_of_binary(pgb_session_edges(session), binary, &count);
+
+		assert_int_equal(count, 2 * PLACES);
+		for (size_t i = 0; i < count; i++) {
+			bool newest = edges[i].kind == PGB_EDGE_BRANCH;
+
+			assert_int_equal(edges[i].count, HALF / PLACES);
+			assert_int_equal(edges[i].mispredicts, newest ? HALF / PLACES : 0);
+			/* place and sample number have the same parity */
+			assert_true(edges[i].count_odd == 0 || edges[i].count_odd == HALF / PLACES);
+		}
+	}
+	pgb_session_free(session);
+	perf_bytes_release(&bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -472,6 +524,7 @@ int main(void)
 		cmocka_unit_test(every_other_sample_is_counted_apart),
 		cmocka_unit_test(branches_become_edges),
 		cmocka_unit_test(feeds_add_up),
+		cmocka_unit_test(many_stacks_are_counted_exactly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,11 +76,6 @@ uint64_t pgb_edges_overflow(const struct pgb_edges *edges);
 /* Memory that the table holds now. */
 size_t pgb_edges_size_bytes(const struct pgb_edges *edges);
 
-/* The edges in the order of first sight; borrowed until the next add. */
-const struct pgb_edge *pgb_edges_unsorted(const struct pgb_edges *edges, size_t *count);
-/* Forget all edges and the overflow; the memory is kept for new ones. */
-void pgb_edges_clear(struct pgb_edges *edges);
-
 /*
  * The edges by (binary, kind, branch, from, to), ascending. Sorts in place: the array is
  * borrowed and valid until the next add. `count` may not be NULL.

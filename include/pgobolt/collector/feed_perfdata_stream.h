@@ -21,7 +21,7 @@
 struct pgb_perfdata_zstd;
 
 enum {
-	PGB_PERFDATA_CHUNK_BYTES = 256 * 1024,
+	PGB_PERFDATA_CHUNK_BYTES = 128 * 1024,
 	PGB_PERFDATA_SECTIONS = 2,
 };
 

@@ -12,6 +12,7 @@
 #include <linux/perf_event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "pgobolt/base/cursor.h"
 #include "pgobolt/base/error.h"
@@ -126,11 +127,17 @@ uint64_t pgb_record_entry_swap(uint64_t bits);
 /* The next entry of a stack; the caller has looked at `count`. */
 static inline struct pgb_record_entry pgb_record_entry(struct pgb_cursor *entries)
 {
-	struct pgb_record_entry entry;
+	struct pgb_record_entry entry = {0};
+	const uint8_t *bytes = pgb_cursor_bytes(entries, sizeof(entry));
 
-	entry.from = pgb_cursor_u64(entries);
-	entry.to = pgb_cursor_u64(entries);
-	entry.bits = pgb_cursor_u64(entries);
+	if (bytes == NULL)
+		return entry;
+	memcpy(&entry, bytes, sizeof(entry));
+	if (pgb_cursor_swaps(entries)) {
+		entry.from = __builtin_bswap64(entry.from);
+		entry.to = __builtin_bswap64(entry.to);
+		entry.bits = __builtin_bswap64(entry.bits);
+	}
 	if (entries->big_endian)
 		entry.bits = pgb_record_entry_swap(entry.bits);
 	return entry;

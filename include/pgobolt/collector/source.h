@@ -15,6 +15,7 @@
 #include "pgobolt/collector/edges.h"
 #include "pgobolt/collector/event.h"
 #include "pgobolt/collector/record.h"
+#include "pgobolt/collector/trace_counts.h"
 
 struct pgb_host;
 struct pgb_log;
@@ -37,6 +38,9 @@ struct pgb_sink {
 	/* A branch, then straight on to the next branch at `to` (PGB_ADDRESS_NONE: unknown). */
 	void (*trace)(void *context, const struct pgb_record *record, uint64_t branch,
 		      uint64_t from, uint64_t to, unsigned int flags);
+	/* The same for several at once; NULL: trace() gets each. */
+	void (*traces)(void *context, const struct pgb_record *record,
+		       const struct pgb_trace *traces, size_t count);
 	/* The program was at `address`; weight in samples. */
 	void (*ip)(void *context, const struct pgb_record *record, uint64_t address);
 	void *context;
@@ -103,6 +107,8 @@ struct pgb_source {
 	const char *name;    /* as `record --source` spells it */
 	const char *summary; /* one line for people */
 	bool has_branches;
+	/* decode() looks at the record's process and branch stack alone. */
+	bool decodes_stacks;
 	/* Can this machine do it? 0, or PGB_E_UNSUPPORTED / PGB_E_PERMISSION with the remedy. */
 	int (*probe)(const struct pgb_host *host, struct pgb_error *error);
 	/*
