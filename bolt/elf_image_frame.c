@@ -24,7 +24,7 @@ uint64_t pgb_elf_read_uleb128(struct pgb_cursor *cursor)
 	return value;
 }
 
-static uint64_t read_sleb128(struct pgb_cursor *cursor)
+uint64_t pgb_elf_read_sleb128(struct pgb_cursor *cursor)
 {
 	uint64_t value = 0;
 	uint8_t byte;
@@ -67,7 +67,7 @@ uint64_t pgb_elf_read_encoded(struct pgb_cursor *cursor, uint8_t encoding)
 		value = pgb_elf_read_uleb128(cursor);
 		break;
 	case DW_EH_PE_sleb128:
-		value = read_sleb128(cursor);
+		value = pgb_elf_read_sleb128(cursor);
 		break;
 	default:
 		cursor->truncated = true;

@@ -126,6 +126,8 @@ int pgb_elf_image_read_frames(struct pgb_elf_image *image, struct pgb_elf_frames
 			      struct pgb_error *error);
 
 uint64_t pgb_elf_read_uleb128(struct pgb_cursor *cursor);
+/* Two's complement. */
+uint64_t pgb_elf_read_sleb128(struct pgb_cursor *cursor);
 /*
  * A pointer in a DW_EH_PE_* encoding; the cursor's offset is the address it stands at. Unknown
  * encodings make the cursor truncated. Indirect ones give the address of the pointer.

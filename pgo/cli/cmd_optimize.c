@@ -10,6 +10,11 @@
 #include "pgobolt/pgo/cli/interrupt.h"
 #include "pgobolt/pgo/cli/progress.h"
 #include "pgobolt/pgo/cli/table.h"
+#include "pgobolt/pgo/layout_file.h"
+
+/* Where llvm-bolt takes longer, a second run for a picture is too much to ask. */
+#define LAYOUT_RUN_MOST_NS (UINT64_C(60) * 1000000000)
+#define LAYOUT_TIMEOUT_S   300
 
 struct optimize_options {
 	const char *output, *profile, *llvm_bolt, *skip_functions_file, *log;
@@ -140,6 +145,29 @@ struct batch {
 	json_t *documents;
 };
 
+/* For report, from a second run of llvm-bolt; nothing fails because it cannot be had. */
+static void record_layout(struct batch *batch, const struct pgb_chosen_profile *profile,
+			  const struct pgb_optimize_result *result)
+{
+	const struct pgb_layout_file_job job = {
+		.recording = profile->recording,
+		.fdata = profile->fdata,
+		.binary = profile->binary,
+		.output = result->output,
+		.command_line = result->bolt.command_line,
+		.timeout_s = LAYOUT_TIMEOUT_S,
+	};
+	struct pgb_error error = {0};
+
+	if (profile->recording == NULL || result->bolt.duration_ns > LAYOUT_RUN_MOST_NS)
+		return;
+	pgb_progress_update(&batch->progress, "layout: llvm-bolt, once more");
+	if (pgb_layout_file_make(&job, &error) != 0)
+		pgb_log(&batch->cli->output.log, PGB_LOG_DETAIL, "no %s for report: %s",
+			PGB_LAYOUT_FILE, error.message);
+	pgb_progress_erase(&batch->progress);
+}
+
 static int optimize_one(struct batch *batch, const char *binary, struct pgb_error *error)
 {
 	const struct optimize_options *options = batch->options;
@@ -175,6 +203,7 @@ static int optimize_one(struct batch *batch, const char *binary, struct pgb_erro
 	code = pgb_optimize(&job, &batch->bolt, &result, &batch->cli->output.log, error);
 	pgb_progress_erase(&batch->progress);
 	if (code == 0) {
+		record_layout(batch, &profile, &result);
 		pgb_optimize_print(&batch->cli->output, &batch->bolt, &job, &result);
 		json_array_append_new(batch->documents,
 				      pgb_optimize_json(&batch->bolt, &job, &result));

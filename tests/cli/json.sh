@@ -100,6 +100,16 @@ if $CC -O1 -Wl,-q -Wl,--build-id=sha1 -o app app.c 2>/dev/null; then
 		if "$PGOBOLT" --json optimize app >"$scratch/stdout" 2>"$scratch/stderr" </dev/null; then
 			last='pgobolt optimize'
 			shape optimize
+			if [ -f pgobolt.data/layout.json ]; then
+				cp pgobolt.data/layout.json "$scratch/stdout"
+				shape layout
+				python3 "$SRCDIR/tests/cli/layout_check.py" <pgobolt.data/layout.json ||
+					fail 'the layout contradicts itself'
+			else
+				run 0 -v optimize app
+				stderr_has 'no layout.json for report: '
+				skip "layout: $(grep 'no layout' "$scratch/stderr")"
+			fi
 			run 0 --json verify app.bolt app
 			shape verify
 		else
