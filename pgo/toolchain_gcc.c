@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pgo/toolchain_private.h"
@@ -93,6 +94,14 @@ static int copy_file(const char *from, const char *to, struct pgb_error *error)
 	return status;
 }
 
+static bool is_folder(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* Folders in it are of objects that were named by an absolute path. */
 static int copy_folder(const char *from, const char *to, struct pgb_error *error)
 {
 	struct dirent **entries;
@@ -106,7 +115,8 @@ static int copy_folder(const char *from, const char *to, struct pgb_error *error
 			char *source = pgb_format("%s/%s", from, name);
 			char *target = pgb_format("%s/%s", to, name);
 
-			status = copy_file(source, target, error);
+			status = is_folder(source) ? copy_folder(source, target, error)
+						   : copy_file(source, target, error);
 			free(source);
 			free(target);
 		}

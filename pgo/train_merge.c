@@ -23,27 +23,56 @@ static bool ends_with(const char *name, const char *ending)
 	return length > end && strcmp(name + length - end, ending) == 0;
 }
 
-/* Files in a folder by their ending; how many bytes. The folder may be missing. */
-static void count_files(const char *folder, const char *ending, uint64_t *count,
-			uint64_t *size_bytes)
+/* What is done with each file of a folder, in the order of names. */
+typedef void (*file_visitor)(void *context, const char *path);
+
+/* Files by their ending, also in folders below: gcc mirrors absolute names of objects there. */
+static void visit_files(const char *folder, const char *ending, file_visitor visit, void *context)
 {
 	struct dirent **entries;
 	int entry_count = scandir(folder, &entries, NULL, alphasort);
 
 	for (int i = 0; i < entry_count; i++) {
-		char *path = pgb_format("%s/%s", folder, entries[i]->d_name);
+		const char *name = entries[i]->d_name;
+		char *path = pgb_format("%s/%s", folder, name);
 		struct stat status;
+		bool exists = name[0] != '.' && lstat(path, &status) == 0;
 
-		if (ends_with(entries[i]->d_name, ending) && stat(path, &status) == 0 &&
-		    status.st_size > 0) {
-			++*count;
-			*size_bytes += (uint64_t)status.st_size;
-		}
+		if (exists && S_ISDIR(status.st_mode))
+			visit_files(path, ending, visit, context);
+		else if (exists && ends_with(name, ending))
+			visit(context, path);
 		free(path);
 		free(entries[i]);
 	}
 	if (entry_count >= 0)
 		free(entries);
+}
+
+struct file_count {
+	uint64_t count, size_bytes;
+};
+
+static void count_file(void *context, const char *path)
+{
+	struct file_count *count = context;
+	struct stat status;
+
+	if (stat(path, &status) == 0 && status.st_size > 0) {
+		count->count++;
+		count->size_bytes += (uint64_t)status.st_size;
+	}
+}
+
+/* How many there are, and how many bytes. The folder may be missing. */
+static void count_files(const char *folder, const char *ending, uint64_t *count,
+			uint64_t *size_bytes)
+{
+	struct file_count found = {0};
+
+	visit_files(folder, ending, count_file, &found);
+	*count += found.count;
+	*size_bytes += found.size_bytes;
 }
 
 /*
@@ -203,29 +232,25 @@ static int place_file(struct pgb_train_profile *profile, const char *folder, con
 	return code;
 }
 
+static void hash_into(void *context, const char *path)
+{
+	uint64_t *id = context;
+
+	*id = hash_file(path, *id);
+}
+
 static int place_folder(struct pgb_train_profile *profile, const char *folder, const char *merged,
 			uint64_t *id, struct pgb_error *error)
 {
-	struct dirent **entries;
 	uint64_t count = 0;
-	int code, entry_count;
+	int code;
 
 	profile->path = pgb_format("%s/%s", folder, profile->key);
 	code = pgb_file_remove_tree(profile->path, error);
 	if (code == 0)
 		code = rename_to(merged, profile->path, error);
 	count_files(profile->path, ".gcda", &count, &profile->size_bytes);
-	entry_count = scandir(profile->path, &entries, NULL, alphasort);
-	for (int i = 0; i < entry_count; i++) {
-		char *path = pgb_format("%s/%s", profile->path, entries[i]->d_name);
-
-		if (ends_with(path, ".gcda"))
-			*id = hash_file(path, *id);
-		free(path);
-		free(entries[i]);
-	}
-	if (entry_count >= 0)
-		free(entries);
+	visit_files(profile->path, ".gcda", hash_into, id);
 	return code;
 }
 
