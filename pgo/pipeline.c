@@ -352,3 +352,15 @@ int pgb_pipeline_lock(const char *state, int *fd, struct pgb_error *error)
 	free(path);
 	return code;
 }
+
+bool pgb_pipeline_is_running(const char *state)
+{
+	char *path = pgb_format("%s/run.lock", state);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool running = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	return running;
+}

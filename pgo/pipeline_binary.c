@@ -21,15 +21,31 @@ static int fail_missing(const char *binary, struct pgb_error *error)
 				 "use --cargo");
 }
 
+/* Other builds of it shall take its place: who follows the link must find them. */
+static int fail_link(const char *binary, struct pgb_error *error)
+{
+	char *file = realpath(binary, NULL);
+
+	pgb_fail(error, PGB_E_NOT_SUITABLE, "%s is a link", binary);
+	pgb_remedy(error, "name the file itself: %s", file ? file : "see ls -l");
+	free(file);
+	return PGB_E_NOT_SUITABLE;
+}
+
 int pgb_pipeline_check_binary(const struct pgb_pipeline *pipeline, struct pgb_error *error)
 {
 	const char *binary = pipeline->config->binary;
 	int fd = open(binary, O_RDONLY | O_CLOEXEC);
 	char head[HEAD_BYTES + 1] = {0};
+	struct stat status;
 	ssize_t length;
 
 	if (fd < 0)
 		return fail_missing(binary, error);
+	if (lstat(binary, &status) == 0 && S_ISLNK(status.st_mode)) {
+		close(fd);
+		return fail_link(binary, error);
+	}
 	length = read(fd, head, HEAD_BYTES);
 	close(fd);
 	if (length >= 4 && memcmp(head, "\177ELF", 4) == 0)

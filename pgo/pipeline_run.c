@@ -193,8 +193,8 @@ static int write_check(const struct work *work, struct pgb_error *error)
 	int code = pgb_out_open(&out, path, error);
 
 	if (code == 0) {
-		fprintf(out.stream, "{\"passed\": true, \"variants\": "
-				    "[\"baseline\", \"pgo\", \"bolt\"]}\n");
+		fputs("{\"passed\": true, \"variants\": [\"baseline\", \"pgo\", \"bolt\"]}\n",
+		      out.stream);
 		code = pgb_out_commit(&out, error);
 		pgb_out_discard(&out);
 	}
@@ -246,7 +246,7 @@ static int write_sources(const struct pgb_pipeline *pipeline, struct pgb_error *
 /* Before the first build: what there is now is what will have been built. */
 static void take_sources(struct pgb_pipeline *pipeline)
 {
-	if (pipeline->changed == NULL)
+	if (pipeline->changed == NULL && !pipeline->config->fresh)
 		return;
 	pgb_sources_release(&pipeline->sources);
 	pgb_sources_scan(&pipeline->sources, ".");

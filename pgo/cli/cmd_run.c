@@ -83,9 +83,12 @@ static void show_progress(void *context, const struct pgb_step *step, uint64_t e
 			  const char *line)
 {
 	struct run *run = context;
+	char *printable = pgb_dup(line);
 
+	pgb_text_printable(printable);
 	pgb_progress_update(&run->progress, "%s, %s: %s", step->title, PGB_DURATION(elapsed_ns),
-			    line);
+			    printable);
+	free(printable);
 }
 
 static void show_ended(void *context, const struct pgb_step *step, bool kept)

@@ -8,6 +8,7 @@
 #include "pgobolt/pgo/build.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/table.h"
+#include "pgobolt/pgo/pipeline.h"
 #include "pgobolt/pgo/pipeline_sources.h"
 #include "pgobolt/pgo/pipeline_state.h"
 
@@ -52,15 +53,22 @@ static bool is_damaged(const char *folder, const struct pgb_step *step)
 	return damaged;
 }
 
-static void show_step(struct pgb_table *table, const char *folder, const struct pgb_step *step)
+/* While a run is at work, the step that would be interrupted if it died is the one at hand. */
+static const char *status_text(const char *folder, const struct pgb_step *step, bool running)
+{
+	if (running && step->status == PGB_STEP_INTERRUPTED)
+		return "running";
+	return is_damaged(folder, step) ? "changed since" : pgb_step_status_word(step->status);
+}
+
+static void show_step(struct pgb_table *table, const char *folder, const struct pgb_step *step,
+		      bool running)
 {
 	char *output = pgb_format("%s/%s", folder, step->output ? step->output : "");
 	uint64_t size = step->output_hash ? pgb_state_size(output) : 0;
 
 	pgb_table_cell(table, "%s", step->title);
-	pgb_table_cell(table, "%s",
-		       is_damaged(folder, step) ? "changed since"
-						: pgb_step_status_word(step->status));
+	pgb_table_cell(table, "%s", status_text(folder, step, running));
 	pgb_table_cell(table, "%s",
 		       step->seconds > 0 ? PGB_DURATION((uint64_t)(step->seconds * 1e9)) : "");
 	pgb_table_cell(table, "%s", size ? PGB_SIZE(size) : "");
@@ -68,7 +76,7 @@ static void show_step(struct pgb_table *table, const char *folder, const struct 
 }
 
 static void show_steps(struct pgb_output *output, const struct pgb_pipeline_state *state,
-		       const char *folder, const char *changed)
+		       const char *folder, const char *changed, bool running)
 {
 	struct pgb_table table = {.columns = 4, .right = "--rr", .header = true, .indent = 2};
 
@@ -79,7 +87,7 @@ static void show_steps(struct pgb_output *output, const struct pgb_pipeline_stat
 	pgb_table_cell(&table, "size");
 	for (size_t i = 0; i < state->steps.count; i++)
 		if (state->steps.items[i].commands.items.count > 0)
-			show_step(&table, folder, &state->steps.items[i]);
+			show_step(&table, folder, &state->steps.items[i], running);
 	pgb_table_print(&table, output);
 	pgb_table_release(&table);
 	if (changed)
@@ -160,7 +168,8 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 				mode_text(pgb_build_last_mode(wanted->state)));
 		show_folders(&cli->output, wanted->state);
 		if (state.steps.count > 0)
-			show_steps(&cli->output, &state, folder, changed);
+			show_steps(&cli->output, &state, folder, changed,
+				   pgb_pipeline_is_running(wanted->state));
 		pgb_output_json(&cli->output, status_json(wanted->state, &state, changed));
 	}
 	pgb_pipeline_state_release(&state);
@@ -181,8 +190,8 @@ const struct pgb_command pgb_command_status = {
 	.synopsis = "",
 	.description =
 		"Shows the state folder: its size, the last build, training runs and profiles, and "
-		"the steps of pgobolt run with their status: done, failed, interrupted, todo, or "
-		"changed since.\n\n"
+		"the steps of pgobolt run with their status: done, running, failed, interrupted, "
+		"todo, or changed since.\n\n"
 		"--json: state, size_bytes, last_build, binary, changed (the source file that "
 		"makes builds stale, or null), steps (name, status, seconds).",
 	.options = options,

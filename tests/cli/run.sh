@@ -139,7 +139,11 @@ stderr_has "the build made no ./app"
 printf '#!/bin/sh\n' >script && chmod +x script
 run 1 run script
 stderr_has "script is a script, no program"
-rm script
+ln -s app link
+run 1 run link
+stderr_has "link is a link"
+stderr_has "name the file itself: $PWD/app"
+rm script link
 
 ### without cleaning objects of another build are linked
 rm -rf .pgobolt && make -s clean && make -s >/dev/null 2>&1
@@ -163,6 +167,8 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27
 done
 run 1 run --train 'touch started; sleep 100'
 stderr_has "another pgobolt run is at work in .pgobolt"
+run 0 status
+stdout_has "running"
 kill -TERM $pid
 wait $pid && fail "an interrupted run ended well"
 [ -e started ] || fail "the training never began"
@@ -212,6 +218,31 @@ mv .pgobolt/run/bolt/app "$scratch/optimized"
 last=replay.sh
 sh .pgobolt/run/replay.sh >"$scratch/stdout" 2>"$scratch/stderr" || { fail "it failed"; show; }
 [ -x .pgobolt/run/bolt/app ] || fail "replay.sh made no optimized program"
+
+### cargo: a program whose build script compiles C, a cdylib, what can be meant by a name
+if command -v cargo >/dev/null && cargo --version >/dev/null 2>&1; then
+	cp -R "$SRCDIR/bench/workloads/cargo" "$scratch/work/crates"
+	chmod -R u+w "$scratch/work/crates"
+	cd "$scratch/work/crates" || exit 1
+	rm -rf target
+	run 2 run --cargo --build make --train true app
+	stderr_has "--cargo builds by itself"
+	run 1 run --cargo --train true nothing
+	stderr_has "there are: app, plugin"
+	run 1 run --cargo --train true engine
+	stderr_has "engine is a library that becomes part of programs"
+	run 0 run --cargo --dry-run --train true plugin
+	stdout_has "pgobolt build --use --strict -- cargo build --release -p plugin --lib"
+	stdout_has "/release/libplugin.so .pgobolt/run/pgo/libplugin.so"
+	run 0 run --cargo --source ip --bench-runs 1 --train '{} 4000'
+	stdout_has "PGO+BOLT"
+	grep -q '^gcc-\|^llvm-.*' .pgobolt/run/logs/training.log || fail "no profile of cargo's build"
+	[ "$(grep -c 'raw profiles' .pgobolt/run/logs/training.log)" = 2 ] ||
+		fail "the C of the build script was not trained"
+	cd "$scratch/work/a project" || exit 1
+else
+	skip "no cargo"
+fi
 
 run 0 clean --run
 [ -d .pgobolt/profile ] && [ ! -d .pgobolt/run ] || fail "clean --run"

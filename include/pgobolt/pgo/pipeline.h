@@ -94,5 +94,6 @@ int pgb_pipeline_run(struct pgb_pipeline *pipeline, const struct pgb_step **fail
  * PGB_E_EXISTS.
  */
 int pgb_pipeline_lock(const char *state, int *fd, struct pgb_error *error);
+bool pgb_pipeline_is_running(const char *state);
 
 #endif
