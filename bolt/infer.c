@@ -135,6 +135,30 @@ static void gather(struct pgb_inference *inference, const struct pgb_edge *edges
 		      sizeof(*inference->facts.items), compare_facts);
 }
 
+bool pgb_infer_applies(const struct pgb_edge *edges, size_t count)
+{
+	bool single = false, others = false;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct pgb_edge *edge = &edges[i];
+
+		switch (edge->kind) {
+		case PGB_EDGE_TRACE:
+		case PGB_EDGE_RETURN:
+			if (edge->branch < PGB_ADDRESS_EXTERNAL && edge->to != PGB_ADDRESS_NONE)
+				return false;
+			break;
+		case PGB_EDGE_BRANCH:
+			single = true;
+			break;
+		case PGB_EDGE_NOT_TAKEN:
+		case PGB_EDGE_IP:
+			others = true;
+		}
+	}
+	return single && others;
+}
+
 /* ---- all of it */
 
 static void infer_functions(struct pgb_inference *inference)

@@ -245,7 +245,7 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 	quality->density = quality->more_samples = quality->flow = quality->agreement = -1;
 	quality->branches = pgb_profile_kind(input->profile) == PGB_PROFILE_BRANCHES;
 	quality->count = pgb_profile_total(input->profile);
-	quality->dropped = quality->mismatching = -1;
+	quality->dropped = quality->mismatching = quality->inferred = -1;
 	quality->lost = share(input->lost_samples, input->samples + input->lost_samples);
 	tallies.items = pgb_calloc(tallies.count, sizeof(*tallies.items));
 	if (quality->branches)
@@ -257,13 +257,19 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 		edges = pgb_edges_of_binary(input->edges, input->binary, &edge_count);
 	if (edge_count > 0 && input->halves)
 		find_agreement(quality, edges, edge_count);
-	if (edge_count > 0 && quality->branches && !input->single_branches) {
+	if (edge_count > 0 && quality->branches && !input->single_branches && !input->inferred) {
 		tally_bytes(&tallies, edges, edge_count);
 		find_density(quality, &tallies);
 	}
 	find_hot_set(quality, &tallies);
 	if (quality->branches && input->cfgs)
 		quality->flow = pgb_quality_flow(input);
+	if (input->inferred) {
+		quality->count /= PGB_INFER_SCALE;
+		quality->inferred = share(input->inferred->counts_filled,
+					  pgb_count_add(input->inferred->counts_filled,
+							input->inferred->counts_seen));
+	}
 	if (input->stats) {
 		quality->dropped = share(input->stats->dropped, input->stats->seen);
 		quality->mismatching = share(input->stats->ranges_dropped, input->stats->ranges);

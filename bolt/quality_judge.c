@@ -61,9 +61,20 @@ static void judge_source(struct pgb_quality *quality, const struct pgb_quality_i
 			   "samples of single addresses: how often blocks ran is estimated from "
 			   "them, and which way branches went is not known. Branch stacks show it "
 			   "(record -s lbr or walk), so do counters (record -s instrument)");
+	else if (input->inferred && quality->inferred >= 0.999)
+		add_reason(
+			quality, 'C',
+			"samples of single addresses: how often blocks ran, and which way branches "
+			"went, is inferred from them. Branch stacks show it (record -s lbr or "
+			"walk), so do counters (record -s instrument)");
+	else if (input->inferred)
+		add_reason(quality, 'B',
+			   "the source sees single branches: what runs between them is inferred, "
+			   "%.0f%% of the counts from the code alone",
+			   100 * quality->inferred);
 	else if (input->single_branches)
 		add_reason(quality, 'B',
-			   "the source sees single branches: what runs between them is inferred");
+			   "the source sees single branches: what runs between them is not known");
 }
 
 static void judge_size(struct pgb_quality *quality)

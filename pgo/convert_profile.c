@@ -8,16 +8,31 @@
 static int add_branches(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
 {
 	struct pgb_convert_target *target = &conversion->targets[index];
+	struct pgb_converted *converted = &conversion->result->binaries.items[index];
 	int code = pgb_elf_image_discover(target->image, error);
 
 	if (code == 0)
 		code = pgb_cfgs_new(&target->cfgs, target->image, error);
+	if (code == 0 && converted->is_inferred)
+		return pgb_infer_edges(target->profile, target->cfgs, conversion->edges,
+				       (uint32_t)index, &converted->stats, &converted->inferred,
+				       error);
 	if (code == 0)
 		code = pgb_profile_add_branch_edges(
 			target->profile, target->cfgs, conversion->edges, (uint32_t)index,
-			conversion->job->compat_perf2bolt,
-			&conversion->result->binaries.items[index].stats, error);
+			conversion->job->compat_perf2bolt, &converted->stats, error);
 	return code;
+}
+
+/* Counts from fdata are not to the scale of inferred ones. */
+static bool shall_infer(const struct pgb_conversion *conversion, const struct pgb_edge *edges,
+			size_t count)
+{
+	const struct pgb_convert_job *job = conversion->job;
+
+	if (job->compat_perf2bolt || conversion->from_fdata || job->infer == PGB_INFER_NEVER)
+		return false;
+	return job->infer == PGB_INFER_ALWAYS || pgb_infer_applies(edges, count);
 }
 
 static int add_edges(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
@@ -33,14 +48,15 @@ static int add_edges(struct pgb_conversion *conversion, size_t index, struct pgb
 		samples |= edges[i].kind == PGB_EDGE_IP;
 		branches |= edges[i].kind != PGB_EDGE_IP;
 	}
-	if (samples && branches) {
+	converted->is_inferred = count > 0 && shall_infer(conversion, edges, count);
+	if (samples && branches && !converted->is_inferred) {
 		pgb_fail(error, PGB_E_MISMATCH,
 			 "the inputs hold branches of %s, and samples of addresses: these do not "
 			 "add up",
 			 target->path);
 		return pgb_remedy(error, "convert each kind alone, and keep the branches");
 	}
-	if (branches)
+	if (branches || converted->is_inferred)
 		return add_branches(conversion, index, error);
 	if (!samples)
 		return 0;
@@ -122,17 +138,19 @@ int pgb_convert_make_profile(struct pgb_conversion *conversion, size_t index,
 	converted->kind = pgb_profile_kind(profile);
 	converted->lines = count_lines(profile);
 	converted->functions = pgb_profile_function_count(profile);
-	pgb_quality_compute(&converted->quality,
-			    &(struct pgb_quality_input){
-				    .profile = profile,
-				    .image = conversion->targets[index].image,
-				    .cfgs = conversion->targets[index].cfgs,
-				    .edges = conversion->from_fdata ? NULL : conversion->edges,
-				    .binary = (uint32_t)index,
-				    .halves = !conversion->halves_unknown,
-				    .stats = &converted->stats,
-				    .samples = stats->source.samples,
-				    .lost_samples = stats->feed.lost_records,
-			    });
+	pgb_quality_compute(
+		&converted->quality,
+		&(struct pgb_quality_input){
+			.profile = profile,
+			.image = conversion->targets[index].image,
+			.cfgs = conversion->targets[index].cfgs,
+			.edges = conversion->from_fdata ? NULL : conversion->edges,
+			.binary = (uint32_t)index,
+			.halves = !conversion->halves_unknown,
+			.stats = &converted->stats,
+			.samples = stats->source.samples,
+			.lost_samples = stats->feed.lost_records,
+			.inferred = converted->is_inferred ? &converted->inferred : NULL,
+		});
 	return check_grade(conversion, converted, error);
 }

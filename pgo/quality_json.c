@@ -9,22 +9,26 @@
 struct field {
 	const char *key;
 	size_t offset;
+	bool may_lack; /* older recordings do not have it */
 };
 
 #define FIELD(name)                                                                                \
 	{                                                                                          \
-#name, offsetof(struct pgb_quality, name)                                          \
+#name, offsetof(struct pgb_quality, name), false                                   \
 	}
 
 static const struct field count_fields[] = {
 	FIELD(count),	     FIELD(count_unmatched), FIELD(functions), FIELD(functions_in_binary),
 	FIELD(functions_90), FIELD(functions_99),    FIELD(bytes_90),  FIELD(bytes_99),
-	{NULL, 0},
+	{NULL, 0, false},
 };
 
 static const struct field figure_fields[] = {
-	FIELD(density), FIELD(more_samples), FIELD(flow), FIELD(agreement),
-	FIELD(dropped), FIELD(mismatching),  FIELD(lost), {NULL, 0},
+	FIELD(density),	  FIELD(more_samples),
+	FIELD(flow),	  FIELD(agreement),
+	FIELD(dropped),	  FIELD(mismatching),
+	FIELD(lost),	  {"inferred", offsetof(struct pgb_quality, inferred), true},
+	{NULL, 0, false},
 };
 
 static json_t *reasons_json(const struct pgb_quality *quality)
@@ -102,11 +106,12 @@ static bool read_count(void *place, const json_t *json)
 	return true;
 }
 
-static bool read_figure(void *place, const json_t *json)
+static bool read_figure(void *place, const json_t *json, bool may_lack)
 {
-	double figure = json_is_null(json) ? -1 : json_number_value(json);
+	bool unknown = json_is_null(json) || (json == NULL && may_lack);
+	double figure = unknown ? -1 : json_number_value(json);
 
-	if (!json_is_null(json) && (!json_is_number(json) || figure < 0))
+	if (!unknown && (!json_is_number(json) || figure < 0))
 		return false;
 	memcpy(place, &figure, sizeof(figure));
 	return true;
@@ -127,6 +132,6 @@ bool pgb_quality_from_json(struct pgb_quality *quality, const json_t *json)
 				  json_object_get(json, field->key));
 	for (const struct field *field = figure_fields; field->key && good; field++)
 		good = read_figure((char *)quality + field->offset,
-				   json_object_get(json, field->key));
+				   json_object_get(json, field->key), field->may_lack);
 	return good;
 }

@@ -8,6 +8,7 @@
 #include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image.h"
 #include "pgobolt/bolt/fdata_write.h"
+#include "pgobolt/bolt/infer.h"
 #include "pgobolt/collector/event.h"
 
 /* NAME-ID.fdata has to fit into 255 bytes, with an ID of up to 128. */
@@ -88,33 +89,45 @@ static int add_samples(const struct pgb_recording_item *item, struct pgb_elf_ima
 	return code;
 }
 
-static int add_branches(const struct pgb_recording_item *item, struct pgb_elf_image *image,
-			struct pgb_cfgs **cfgs, struct pgb_profile *profile,
-			struct pgb_error *error)
-{
-	int code = pgb_cfgs_new(cfgs, image, error);
+/* What is made of one binary's edges. */
+struct made {
+	struct pgb_profile *profile;
+	struct pgb_cfgs *cfgs; /* the control-flow graphs, where there are branches */
+	bool is_inferred;
+	struct pgb_infer_stats inferred;
+};
 
+static int add_branches(const struct pgb_recording_item *item, struct pgb_elf_image *image,
+			struct made *made, struct pgb_error *error)
+{
+	int code = pgb_cfgs_new(&made->cfgs, image, error);
+	size_t count;
+	const struct pgb_edge *edges = pgb_edges_of_binary(item->edges, item->index, &count);
+
+	made->is_inferred = pgb_infer_applies(edges, count);
+	if (code == 0 && made->is_inferred)
+		return pgb_infer_edges(made->profile, made->cfgs, item->edges, item->index,
+				       &item->recorded->stats, &made->inferred, error);
 	if (code == 0)
-		code = pgb_profile_add_branch_edges(profile, *cfgs, item->edges, item->index, false,
-						    &item->recorded->stats, error);
+		code = pgb_profile_add_branch_edges(made->profile, made->cfgs, item->edges,
+						    item->index, false, &item->recorded->stats,
+						    error);
 	return code;
 }
 
-/* *cfgs: the control-flow graphs, where there are branches; to be freed in any case. */
 static int edges_to_profile(const struct pgb_recording_item *item, struct pgb_elf_image *image,
-			    struct pgb_cfgs **cfgs, struct pgb_profile *profile,
-			    struct pgb_error *error)
+			    struct made *made, struct pgb_error *error)
 {
 	/* llvm-bolt refuses it; and the libraries of a distribution are many and large. */
 	if (!pgb_elf_image_has_symbols(image))
 		return pgb_fail(error, PGB_E_NOT_SUITABLE, "it is stripped (no .symtab)");
 	if (item->recording->branches)
-		return add_branches(item, image, cfgs, profile, error);
-	return add_samples(item, image, profile, error);
+		return add_branches(item, image, made, error);
+	return add_samples(item, image, made->profile, error);
 }
 
 static void judge(const struct pgb_recording_item *item, struct pgb_elf_image *image,
-		  struct pgb_cfgs *cfgs, struct pgb_profile *profile)
+		  const struct made *made)
 {
 	const struct pgb_session_stats *stats = &item->recording->stats;
 
@@ -122,9 +135,9 @@ static void judge(const struct pgb_recording_item *item, struct pgb_elf_image *i
 		return;
 	pgb_quality_compute(&item->recorded->quality,
 			    &(struct pgb_quality_input){
-				    .profile = profile,
+				    .profile = made->profile,
 				    .image = image,
-				    .cfgs = cfgs,
+				    .cfgs = made->cfgs,
 				    .edges = item->edges,
 				    .binary = item->index,
 				    /* Stored edges do not tell which half they came from. */
@@ -132,6 +145,7 @@ static void judge(const struct pgb_recording_item *item, struct pgb_elf_image *i
 				    .stats = &item->recorded->stats,
 				    .samples = stats->source.samples,
 				    .lost_samples = stats->feed.lost_records,
+				    .inferred = made->is_inferred ? &made->inferred : NULL,
 			    });
 }
 
@@ -157,25 +171,24 @@ int pgb_recording_write_fdata(const struct pgb_recording_writer *writer,
 int pgb_recording_convert(const struct pgb_recording_item *item, struct pgb_error *error)
 {
 	struct pgb_elf_image *image = NULL;
-	struct pgb_cfgs *cfgs = NULL;
-	struct pgb_profile *profile = pgb_profile_new();
+	struct made made = {.profile = pgb_profile_new()};
 	struct pgb_error why = {0};
 	int code = open_image(item, &image, &why);
 
 	if (code == 0)
-		code = edges_to_profile(item, image, &cfgs, profile, &why);
+		code = edges_to_profile(item, image, &made, &why);
 	if (code != 0) {
 		item->recorded->reason = pgb_dup(why.message);
 		code = 0;
-	} else if (pgb_profile_total(profile) == 0) {
+	} else if (pgb_profile_total(made.profile) == 0) {
 		item->recorded->reason =
 			pgb_dup("nothing of it fell into a function that is understood");
 	} else {
-		judge(item, image, cfgs, profile);
-		code = pgb_recording_write_fdata(item->writer, item->recorded, profile, error);
+		judge(item, image, &made);
+		code = pgb_recording_write_fdata(item->writer, item->recorded, made.profile, error);
 	}
-	pgb_profile_free(profile);
-	pgb_cfgs_free(cfgs);
+	pgb_profile_free(made.profile);
+	pgb_cfgs_free(made.cfgs);
 	pgb_elf_image_close(image);
 	return code;
 }

@@ -18,10 +18,11 @@
 struct convert_options {
 	const char *output, *min_grade;
 	struct pgb_option_list binaries, formats, weights;
-	int compat;
+	int compat, infer;
 	bool basic, ignore_build_id;
 };
 
+static const char *const infer_words[] = {"single", "always", "never", NULL};
 static const char *const compat_words[] = {"none", "perf2bolt", NULL};
 
 #define AT(field) .offset = offsetof(struct convert_options, field)
@@ -63,6 +64,12 @@ static const struct pgb_option options[] = {
 	 .choices = compat_words,
 	 AT(compat),
 	 .help = "perf2bolt: repeat its choices, even where ours are better (default: none)"},
+	{.name = "infer",
+	 .kind = PGB_OPTION_CHOICE,
+	 .choices = infer_words,
+	 AT(infer),
+	 .help = "single: of single branches (IBS, SPE), infer what runs between them; always: of "
+		 "sampled addresses, too; never (default: single)"},
 	{.name = "basic",
 	 AT(basic),
 	 .help = "take the samples' addresses, even where there are branch stacks"},
@@ -287,6 +294,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 		.binaries = binaries,
 		.binary_count = binary_count,
 		.compat_perf2bolt = wanted->compat == 1,
+		.infer = (enum pgb_infer_when)wanted->infer,
 		.basic = wanted->basic,
 		.ignore_build_id = wanted->ignore_build_id,
 		.program = PACKAGE_NAME " " PACKAGE_VERSION,

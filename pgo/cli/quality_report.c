@@ -47,6 +47,7 @@ static void figure_rows(struct pgb_table *table, const struct pgb_quality *quali
 	share_row(table, "agreement", quality->agreement, "shared by two halves of the recording");
 	share_row(table, "branches", quality->dropped, "do not fit the code");
 	share_row(table, "ranges", quality->mismatching, "do not fit the code");
+	share_row(table, "inferred", quality->inferred, "from the code: no sample shows them");
 	if (quality->lost > 0)
 		share_row(table, "lost", quality->lost, "of the samples");
 }

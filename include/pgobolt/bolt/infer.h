@@ -36,6 +36,19 @@ struct pgb_infer_stats {
 	uint64_t counts_filled; /* .. PGB_INFER_SCALE to a sample */
 };
 
+/* When to infer. */
+enum pgb_infer_when {
+	PGB_INFER_SINGLE, /* single branches; the default */
+	PGB_INFER_ALWAYS, /* addresses alone, too */
+	PGB_INFER_NEVER,
+};
+
+/*
+ * Are these the edges of a source of single branches? Branches of which no chain tells what came
+ * next, with those that were not taken, or with addresses of other instructions beside them.
+ */
+bool pgb_infer_applies(const struct pgb_edge *edges, size_t count);
+
 /*
  * BRANCH, NOT_TAKEN, RANGE, TRACE, RETURN and IP edges of one binary to branches, as
  * pgb_profile_add_branch_edges() does, and then inferred. `profile` is empty or holds branches.

@@ -10,6 +10,7 @@
  *	the sum of the larger ones, over all blocks that have both a way in and a way out inside
  *	their function. Branch stacks of N entries cannot do better than about 1 - 1/N: at their
  *	ends one side of a block is missing.
+ * inferred: of single branches, what the graph says of edges that no sample shows (infer.h).
  * agreement: two halves of the recording, every other sample in each: the sum of the smaller ones
  *	of each edge's shares in the two. 1: the same profile twice.
  */
@@ -22,6 +23,7 @@
 #include "pgobolt/base/array.h"
 #include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image.h"
+#include "pgobolt/bolt/infer.h"
 #include "pgobolt/bolt/profile.h"
 #include "pgobolt/collector/edges.h"
 
@@ -35,7 +37,7 @@ struct pgb_quality {
 	char grade;				      /* 'A'..'F'; 0: nothing was computed */
 	PGB_ARRAY(struct pgb_quality_reason) reasons; /* worst first; none at A */
 	bool branches;				      /* else samples of addresses */
-	uint64_t count;				      /* sum of all counts in the profile */
+	uint64_t count; /* sum of all counts in the profile; of inferred ones per sample */
 	uint64_t count_unmatched; /* of functions that the binary does not have */
 	uint64_t functions, functions_in_binary;
 	uint64_t functions_90, functions_99; /* that hold so many % of the counts */
@@ -48,6 +50,7 @@ struct pgb_quality {
 	double dropped;	    /* share of branches that do not fit the code */
 	double mismatching; /* share of ranges that do not fit the code */
 	double lost;	    /* share of samples that the kernel could not deliver */
+	double inferred;    /* share of counts on edges that no sample shows */
 };
 
 /* What is known. NULL and 0: not that. */
@@ -60,6 +63,7 @@ struct pgb_quality_input {
 	bool halves;		     /* .. which know the two halves of the recording */
 	const struct pgb_profile_stats *stats;
 	uint64_t samples, lost_samples;
+	const struct pgb_infer_stats *inferred; /* the profile was inferred */
 	bool single_branches; /* the source sees branches without the way between them */
 };
 

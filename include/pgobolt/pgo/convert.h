@@ -13,6 +13,7 @@
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/error.h"
 #include "pgobolt/base/log.h"
+#include "pgobolt/bolt/infer.h"
 #include "pgobolt/bolt/profile.h"
 #include "pgobolt/bolt/quality.h"
 #include "pgobolt/collector/session.h"
@@ -38,8 +39,9 @@ struct pgb_convert_job {
 	bool compat_perf2bolt;
 	bool basic;	      /* sampled addresses, even where there are branch stacks */
 	bool ignore_build_id; /* match by name alone */
-	char min_grade;	      /* refuse what is worse; 0: nothing */
-	const char *program;  /* "pgobolt 0.1.0", for the note beside an fdata file */
+	enum pgb_infer_when infer;
+	char min_grade;	     /* refuse what is worse; 0: nothing */
+	const char *program; /* "pgobolt 0.1.0", for the note beside an fdata file */
 	const struct pgb_log *log;
 	/* Called now and then: of input `index`, so many bytes of its `size` (0: unknown). */
 	void (*progress)(void *context, size_t index, uint64_t bytes, uint64_t size);
@@ -60,7 +62,9 @@ struct pgb_converted {
 	uint64_t lines, functions;	/* of the fdata */
 	uint64_t preagg_lost;		/* counts that the text cannot carry */
 	struct pgb_profile_stats stats; /* edges to fdata */
-	struct pgb_quality quality;	/* of the fdata */
+	bool is_inferred;
+	struct pgb_infer_stats inferred;
+	struct pgb_quality quality; /* of the fdata */
 };
 
 /* A file that was not asked for, and the branches or samples in it. */
