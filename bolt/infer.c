@@ -137,7 +137,7 @@ static void gather(struct pgb_inference *inference, const struct pgb_edge *edges
 
 bool pgb_infer_applies(const struct pgb_edge *edges, size_t count)
 {
-	bool single = false, others = false;
+	bool taken = false, not_taken = false;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct pgb_edge *edge = &edges[i];
@@ -149,14 +149,13 @@ bool pgb_infer_applies(const struct pgb_edge *edges, size_t count)
 				return false;
 			break;
 		case PGB_EDGE_BRANCH:
-			single = true;
+			taken = true;
 			break;
 		case PGB_EDGE_NOT_TAKEN:
-		case PGB_EDGE_IP:
-			others = true;
+			not_taken = true;
 		}
 	}
-	return single && others;
+	return taken && not_taken;
 }
 
 /* ---- all of it */

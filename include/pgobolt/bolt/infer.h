@@ -45,7 +45,7 @@ enum pgb_infer_when {
 
 /*
  * Are these the edges of a source of single branches? Branches of which no chain tells what came
- * next, with those that were not taken, or with addresses of other instructions beside them.
+ * next, and those that were not taken beside them.
  */
 bool pgb_infer_applies(const struct pgb_edge *edges, size_t count);
 
