@@ -47,6 +47,11 @@ static bool is_instrument(const char *name)
 	return strcmp(name, "instrument") == 0;
 }
 
+static bool is_walk(const char *name)
+{
+	return strcmp(name, "walk") == 0;
+}
+
 /* ---- what was asked for */
 
 static int check_source(const struct pgb_recorder_config *config, struct pgb_error *error)
@@ -61,6 +66,12 @@ static int check_source(const struct pgb_recorder_config *config, struct pgb_err
 	     source++) {
 		if (strcmp(source->name, name) != 0)
 			continue;
+		if (is_walk(name) && config->system_wide) {
+			pgb_fail(error, PGB_E_USAGE,
+				 "-s walk has no -a: it stops threads now and then, and does so to "
+				 "no process that it was not told of");
+			return pgb_remedy(error, "name the processes: -p PID,..");
+		}
 		if (!is_instrument(name) && config->server)
 			return pgb_fail(
 				error, PGB_E_USAGE,
@@ -366,14 +377,23 @@ static int try_source(const struct attempt *attempt, const char *reason, struct 
 	return source ? record_samples(attempt, source, error) : record_counts(attempt, error);
 }
 
-/* Without being asked for: running processes are not traced. */
+/*
+ * Without being asked for, running processes are not traced. -F means the same to all that
+ * sample; an event, or so many of it, is another source's.
+ */
+static bool fits_walk(const struct pgb_recorder_config *config)
+{
+	bool clock = config->event && strcmp(config->event, "cpu-clock") == 0;
+
+	return !attaches(config) && !config->server && (clock || config->event == NULL) &&
+	       (clock || config->rate.period_events == 0);
+}
+
 static bool fits(const struct pgb_recorder_config *config, const char *name)
 {
 	if (is_instrument(name))
 		return !wants_sampling(config) && command_exists(config);
-	if (strcmp(name, "walk") == 0 && wants_sampling(config))
-		return false;
-	return !config->server;
+	return is_walk(name) ? fits_walk(config) : !config->server;
 }
 
 /* Nothing ran, and it is the source that is the matter. */
