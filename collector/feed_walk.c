@@ -9,6 +9,8 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "collector/feed_walk_tell.h"
+#include "collector/walk_target.h"
 #include "collector/walk_tickets.h"
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/hash.h"
@@ -22,11 +24,13 @@ enum {
 	DEPTH_ROOM = 4,
 	PROCESSES = 4096, /* remembered; power of two. Older ones are learned again */
 	MAPS_BYTES = 64 * 1024 * 1024,
-	/* What a visit costs the thread besides our own CPU time: its stop, switches, cold caches.
+	/*
+	 * What a visit costs the thread besides our own CPU time: its stop, switches, cold caches;
+	 * and a ticket: a timer interrupt. As measured in a virtual machine, where both are dear.
 	 */
 	VISIT_OVERHEAD_NS = 8000,
-	/* .. and a ticket: a timer interrupt. */
-	TICKET_OVERHEAD_NS = 1000,
+	TICKET_OVERHEAD_NS = 14000,
+	VARY_NS = 50 * 1000 * 1000,
 	/* A process whose code is nowhere mapped is not asked again before this time. */
 	RESCAN_NS = 20 * 1000 * 1000,
 	/* Unused tickets are worth at most this much. */
@@ -47,14 +51,13 @@ struct process {
 struct feed_walk {
 	struct pgb_feed base;
 	const struct pgb_perf_sys *sys;
-	const struct pgb_log *log;
 	struct pgb_walker *walker;
 	struct walk_tickets *tickets;
 	struct process processes[PROCESSES];
 	double max_overhead;
 	double bank_ns;
 	uint64_t spent_ns; /* our CPU time, as far as the bank has paid for it */
-	uint64_t random;
+	uint64_t random, varied_ns;
 	/* what next() still has to hand out */
 	PGB_ARRAY(struct pgb_record) queue;
 	PGB_ARRAY(char *) strings;
@@ -63,6 +66,8 @@ struct feed_walk {
 	struct pgb_feed_walk_stats stats;
 	PGB_ARRAY(pid_t) pids;
 	bool own_child, finished;
+	bool may_collect; /* one may have stopped since the last look */
+	struct walk_tell tell;
 };
 
 static uint64_t now_ns(struct feed_walk *walk)
@@ -255,10 +260,14 @@ static bool collect(struct feed_walk *walk)
 	enum pgb_visit how;
 
 	clear_queue(walk);
+	if (!walk->may_collect)
+		return false;
 	how = pgb_walker_collect(walk->walker, &result);
-	if (how == PGB_VISITS || how == PGB_VISIT_PENDING)
+	walk->may_collect = how != PGB_VISITS && how != PGB_VISIT_PENDING;
+	if (!walk->may_collect)
 		return false;
 	walk->stats.visits[how]++;
+	walk_tell_left_alone(&walk->tell, result.pid, how);
 	if (how == PGB_VISIT_WALKED) {
 		account(walk, &result);
 		if (result.result.branch_count > 0)
@@ -282,28 +291,40 @@ static void pay(struct feed_walk *walk)
 	walk->stats.cost_ns += spent;
 }
 
+static void vary(struct feed_walk *walk)
+{
+	uint64_t now = now_ns(walk);
+
+	if (!walk->own_child || now - walk->varied_ns < VARY_NS)
+		return;
+	walk->varied_ns = now;
+	walk_tickets_vary(walk->tickets, draw(walk));
+}
+
 /* Ask the winner of the tickets at hand to stop, if there is money; the others are void. */
 static void begin(struct feed_walk *walk)
 {
-	struct walk_ticket ticket;
-	uint64_t count = walk_tickets_take(walk->tickets, draw(walk), &ticket);
+	struct walk_draw drawn;
 	enum pgb_visit how;
 
+	walk_tickets_take(walk->tickets, draw(walk), &drawn);
+	walk_tell_privileged(&walk->tell, drawn.privileged);
 	pay(walk);
-	if (count == 0)
+	if (drawn.tickets == 0)
 		return;
-	walk->stats.tickets += count;
-	walk->stats.cost_ns += count * TICKET_OVERHEAD_NS;
-	walk->bank_ns += (double)count *
-			 ((double)walk_tickets_period(walk->tickets) * walk->max_overhead / 100 -
-			  TICKET_OVERHEAD_NS);
+	vary(walk);
+	walk->stats.tickets += drawn.tickets;
+	walk->stats.cost_ns += drawn.tickets * TICKET_OVERHEAD_NS;
+	walk->bank_ns += (double)drawn.cpu_ns * walk->max_overhead / 100 -
+			 (double)(drawn.tickets * TICKET_OVERHEAD_NS);
 	if (walk->bank_ns > BANK_MOST_NS)
 		walk->bank_ns = BANK_MOST_NS;
 	if (walk->bank_ns < 0)
 		return;
-	how = pgb_walker_begin(walk->walker, ticket.pid, ticket.tid);
+	how = pgb_walker_begin(walk->walker, drawn.winner.pid, drawn.winner.tid, drawn.winner.cpu);
 	if (how != PGB_VISIT_PENDING)
 		walk->stats.visits[how]++;
+	walk_tell_left_alone(&walk->tell, drawn.winner.pid, how);
 }
 
 /* ---- the feed */
@@ -337,12 +358,14 @@ static bool all_gone(const struct feed_walk *walk)
 static int feed_wait(struct pgb_feed *feed, int timeout_ms)
 {
 	struct feed_walk *walk = (struct feed_walk *)feed;
-	int ready;
+	unsigned int ready =
+		walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ms);
 
-	ready = walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ms);
+	if (ready & WALK_READY_FD)
+		walk->may_collect = true;
 	if (ready == 0 && !walk->own_child && all_gone(walk))
 		return -1;
-	return ready > 0;
+	return ready != 0;
 }
 
 static int feed_enable(struct pgb_feed *feed, struct pgb_error *error)
@@ -350,34 +373,6 @@ static int feed_enable(struct pgb_feed *feed, struct pgb_error *error)
 	struct feed_walk *walk = (struct feed_walk *)feed;
 
 	return walk_tickets_enable(walk->tickets, error);
-}
-
-static void log_visits(const struct feed_walk *walk)
-{
-	const struct pgb_feed_walk_stats *stats = &walk->stats;
-	uint64_t walked = stats->visits[PGB_VISIT_WALKED];
-	struct pgb_text text = {0};
-
-	for (unsigned int i = 0; i < PGB_VISITS; i++)
-		if (stats->visits[i] > 0)
-			pgb_text_addf(&text, ", %llu %s", (unsigned long long)stats->visits[i],
-				      pgb_visit_name(i));
-	pgb_log(walk->log, PGB_LOG_DETAIL, "walk: %llu tickets%s",
-		(unsigned long long)stats->tickets, pgb_text_string(&text));
-	pgb_text_release(&text);
-	if (walked == 0)
-		return;
-	for (unsigned int i = 0; i < PGB_LOOKAHEAD_ENDS; i++)
-		if (stats->ends[i] > 0)
-			pgb_text_addf(&text, "%s%llu by %s", text.length ? ", " : "",
-				      (unsigned long long)stats->ends[i],
-				      pgb_lookahead_end_name(i));
-	pgb_log(walk->log, PGB_LOG_DETAIL, "walk: visits ended: %s", pgb_text_string(&text));
-	pgb_text_release(&text);
-	pgb_log(walk->log, PGB_LOG_DETAIL,
-		"walk: %llu branch decisions, %.1f per stop, %.2f us each, all costs included",
-		(unsigned long long)stats->decisions, (double)stats->decisions / (double)walked,
-		(double)stats->cost_ns / 1000 / (double)(stats->decisions ? stats->decisions : 1));
 }
 
 static void feed_finish(struct pgb_feed *feed)
@@ -389,7 +384,7 @@ static void feed_finish(struct pgb_feed *feed)
 	walk->finished = true;
 	pgb_walker_let_go(walk->walker);
 	pay(walk);
-	log_visits(walk);
+	walk_tell_visits(&walk->tell, &walk->stats);
 }
 
 static void feed_free(struct pgb_feed *feed)
@@ -439,11 +434,11 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 		.period_ns = config->period_ns ? config->period_ns : PGB_WALK_PERIOD_NS,
 		.log = config->log,
 	};
-	int code;
+	int code = 0;
 
 	walk->base.ops = &feed_walk_ops;
 	walk->sys = config->sys;
-	walk->log = config->log;
+	walk->tell.log = config->log;
 	walk->own_child = config->own_child;
 	walk->spent_ns = own_cpu_ns();
 	walk->random = config->seed;
@@ -452,7 +447,10 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 	walk->stack = pgb_calloc(walker.depth, sizeof(*walk->stack));
 	for (size_t i = 0; i < config->pid_count; i++)
 		pgb_array_push(&walk->pids, config->pids[i]);
-	code = pgb_walker_new(&walk->walker, &walker, error);
+	for (size_t i = 0; i < config->pid_count && !config->own_child && code == 0; i++)
+		code = walk_target_check(config->pids[i], config->host, error);
+	if (code == 0)
+		code = pgb_walker_new(&walk->walker, &walker, error);
 	if (code == 0)
 		code = walk_tickets_open(&walk->tickets, &tickets, error);
 	if (code != 0) {

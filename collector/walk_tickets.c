@@ -11,14 +11,9 @@
 #include "pgobolt/collector/record.h"
 #include "pgobolt/collector/ring.h"
 
-/*
- * Each new task begins its first period with its start, so that one that lives shorter than a
- * period never draws a ticket: periods are short, and several tickets wake us once.
- */
-enum { TICKETS_PER_WAKEUP = 4 };
-
 struct cpu_ring {
 	unsigned int cpu;
+	uint32_t executed; /* the last task that did so here */
 	struct pgb_ring ring;
 };
 
@@ -40,13 +35,16 @@ static struct perf_event_attr clock_attr(const struct walk_tickets_config *confi
 		.size = PERF_ATTR_SIZE_VER5,
 		.config = PERF_COUNT_SW_CPU_CLOCK,
 		.sample_period = config->period_ns,
-		.sample_type = PERF_SAMPLE_TID,
+		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_PERIOD,
 		.disabled = 1,
 		.enable_on_exec = config->enable_on_exec,
 		.inherit = 1,
 		.exclude_kernel = 1,
+		.comm = 1,
+		.comm_exec = 1,
+		.task = 1,
 		.exclude_hv = 1,
-		.wakeup_events = TICKETS_PER_WAKEUP,
+		.wakeup_events = 1,
 	};
 }
 
@@ -185,9 +183,10 @@ int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error)
 	return 0;
 }
 
-int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms)
+unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms)
 {
 	struct pollfd other = {.fd = fd, .events = POLLIN};
+	unsigned int fd_ready;
 	int ready;
 
 	if (tickets->proc)
@@ -195,53 +194,85 @@ int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms)
 	pgb_array_push(&tickets->polls, other);
 	ready = tickets->sys->poll(tickets->sys->context, tickets->polls.items,
 				   tickets->polls.count, timeout_ms);
+	if (ready <= 0)
+		ready = 0;
 	tickets->polls.count--;
-	return ready > 0;
+	fd_ready = ready > 0 && tickets->polls.items[tickets->polls.count].revents != 0;
+	return (ready > (int)fd_ready ? WALK_READY_TICKET : 0) | (fd_ready ? WALK_READY_FD : 0);
 }
 
-/* The number of tickets in a ring, and the newest of them. */
-static uint64_t drain(struct walk_tickets *tickets, struct pgb_ring *ring,
-		      struct walk_ticket *newest)
+/*
+ * The kernel ends the events of a process that gains privileges (setuid, file capabilities) in its
+ * exec. We are told as if it had exited, right behind the exec.
+ */
+static void watch_exec(struct cpu_ring *ring, const struct pgb_record *record,
+		       struct walk_draw *draw)
+{
+	if (record->type == PERF_RECORD_COMM && (record->misc & PERF_RECORD_MISC_COMM_EXEC))
+		ring->executed = record->subject_tid;
+	if (record->type == PERF_RECORD_EXIT && record->subject_tid == ring->executed)
+		draw->privileged = (pid_t)record->subject_pid;
+}
+
+/* Adds the tickets of a ring to `draw`; the newest one becomes the winner. */
+static void drain(struct walk_tickets *tickets, struct cpu_ring *ring, struct walk_draw *draw)
 {
 	struct pgb_cursor bytes;
-	uint64_t count = 0;
 
-	if (pgb_ring_acquire(ring) == 0)
-		return 0;
-	while (pgb_ring_peek(ring, &bytes) == 1) {
+	if (pgb_ring_acquire(&ring->ring) == 0)
+		return;
+	while (pgb_ring_peek(&ring->ring, &bytes) == 1) {
 		struct pgb_record record;
 
-		if (pgb_record_parse(&bytes, &tickets->format, &record) == 1 &&
-		    record.type == PERF_RECORD_SAMPLE) {
-			*newest = (struct walk_ticket){(pid_t)record.pid, (pid_t)record.tid};
-			count++;
+		if (pgb_record_parse(&bytes, &tickets->format, &record) != 1) {
+			pgb_ring_advance(&ring->ring);
+			continue;
 		}
-		pgb_ring_advance(ring);
+		if (record.type == PERF_RECORD_SAMPLE) {
+			draw->winner = (struct walk_ticket){(pid_t)record.pid, (pid_t)record.tid,
+							    (int)ring->cpu};
+			draw->tickets++;
+			draw->cpu_ns += record.period_events;
+		} else {
+			watch_exec(ring, &record, draw);
+		}
+		pgb_ring_advance(&ring->ring);
 	}
-	pgb_ring_release(ring);
-	return count;
+	pgb_ring_release(&ring->ring);
 }
 
-uint64_t walk_tickets_take(struct walk_tickets *tickets, uint64_t random,
-			   struct walk_ticket *ticket)
+void walk_tickets_take(struct walk_tickets *tickets, uint64_t random, struct walk_draw *draw)
 {
-	uint64_t count = 0;
-
-	if (tickets->proc)
-		return walk_proc_take(tickets->proc, random, ticket);
+	*draw = (struct walk_draw){0};
+	if (tickets->proc) {
+		walk_proc_take(tickets->proc, random, draw);
+		return;
+	}
 	for (size_t i = 0; i < tickets->rings.count; i++) {
-		struct walk_ticket newest;
-		uint64_t here = drain(tickets, &tickets->rings.items[i].ring, &newest);
+		struct walk_draw here = {0};
 
-		count += here;
+		drain(tickets, &tickets->rings.items[i], &here);
+		if (here.privileged)
+			draw->privileged = here.privileged;
+		if (here.cpu_ns == 0)
+			continue;
+		draw->tickets += here.tickets;
+		draw->cpu_ns += here.cpu_ns;
 		/* a CPU is drawn by its tickets; on it runs who drew the newest */
-		if (here > 0 && pgb_hash_u64(random + i) % count < here)
-			*ticket = newest;
+		if (pgb_hash_u64(random + i) % draw->cpu_ns < here.cpu_ns)
+			draw->winner = here.winner;
 	}
-	return count;
 }
 
-uint64_t walk_tickets_period(const struct walk_tickets *tickets)
+void walk_tickets_vary(struct walk_tickets *tickets, uint64_t random)
 {
-	return tickets->attr.sample_period;
+	uint64_t mean = tickets->attr.sample_period;
+	uint64_t period = mean / 4 + random % (mean * 3 / 2);
+
+	/* children inherit from the one task that we started; many that ran before are too many */
+	if (tickets->fds.count > tickets->host->cpus_online.count)
+		return;
+	for (size_t i = 0; i < tickets->fds.count; i++)
+		tickets->sys->control(tickets->sys->context, tickets->fds.items[i],
+				      PERF_EVENT_IOC_PERIOD, (uintptr_t)&period);
 }

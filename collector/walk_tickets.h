@@ -17,6 +17,15 @@
 
 struct walk_ticket {
 	pid_t pid, tid;
+	int cpu; /* where it was drawn; -1: not known */
+};
+
+/* What was drawn since the last time. */
+struct walk_draw {
+	uint64_t tickets;
+	uint64_t cpu_ns;	   /* that they stand for */
+	struct walk_ticket winner; /* one of them, by CPU time; none: tickets is 0 */
+	pid_t privileged;	   /* a process that has just gained privileges by exec; 0: none */
 };
 
 struct walk_tickets;
@@ -37,21 +46,25 @@ int walk_tickets_open(struct walk_tickets **tickets, const struct walk_tickets_c
 void walk_tickets_close(struct walk_tickets *tickets);
 int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error);
 
-/* Sleep until there is a ticket or `fd` is readable: 1; 0 at the time-out or a signal. */
-int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms);
+enum walk_ready { WALK_READY_TICKET = 1, WALK_READY_FD = 2 };
 /*
- * Take all tickets at hand; one of them, chosen by `random`, is written to *ticket. Returns how
- * many there were.
+ * Sleep until there may be a ticket or `fd` is readable: which of these; 0 at the time-out or a
+ * signal.
  */
-uint64_t walk_tickets_take(struct walk_tickets *tickets, uint64_t random,
-			   struct walk_ticket *ticket);
-uint64_t walk_tickets_period(const struct walk_tickets *tickets);
+unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms);
+/* Take all tickets at hand; `random` chooses. */
+void walk_tickets_take(struct walk_tickets *tickets, uint64_t random, struct walk_draw *draw);
+/*
+ * Tasks that start from now on draw their tickets at another period, of which the chosen one is the
+ * mean: those of many alike children must not all fall on the same places. Call it now and then.
+ */
+void walk_tickets_vary(struct walk_tickets *tickets, uint64_t random);
 
 /* The same without perf events (walk_tickets_proc.c). */
 struct walk_proc;
 struct walk_proc *walk_proc_open(const struct walk_tickets_config *config);
 void walk_proc_close(struct walk_proc *proc);
-int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms);
-uint64_t walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_ticket *ticket);
+unsigned int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms);
+void walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_draw *draw);
 
 #endif

@@ -36,7 +36,7 @@ struct walk_proc {
 	uint64_t period_ns;
 	uint64_t searched_ns;
 	uint64_t jitter;
-	double carry_ns; /* CPU time that is no whole ticket yet */
+	uint64_t carry_ns; /* CPU time that is no whole ticket yet */
 	PGB_ARRAY(pid_t) roots;
 	PGB_ARRAY(struct thread) threads; /* ascending by tid */
 };
@@ -158,7 +158,7 @@ void walk_proc_close(struct walk_proc *proc)
 }
 
 /* One period, more or less: never in step with the program. */
-int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms)
+unsigned int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms)
 {
 	struct pollfd other = {.fd = fd, .events = POLLIN};
 	uint64_t period_ns = proc->period_ns < TICK_NS ? TICK_NS : proc->period_ns;
@@ -169,12 +169,12 @@ int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms)
 		sleep_ns = (uint64_t)timeout_ms * 1000000u;
 	time.tv_sec = (time_t)(sleep_ns / 1000000000u);
 	time.tv_nsec = (long)(sleep_ns % 1000000000u);
-	return ppoll(&other, 1, &time, NULL) >= 0;
+	return WALK_READY_TICKET | (ppoll(&other, 1, &time, NULL) > 0 ? WALK_READY_FD : 0);
 }
 
-uint64_t walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_ticket *ticket)
+void walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_draw *draw)
 {
-	uint64_t total = 0, count;
+	uint64_t total = 0;
 
 	if (now_ns() - proc->searched_ns > SEARCH_NS)
 		search(proc);
@@ -190,12 +190,12 @@ uint64_t walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_tic
 		/* a reservoir of one, weighted by CPU time */
 		random = pgb_hash_u64(random + i);
 		if (random % total < used)
-			*ticket = (struct walk_ticket){thread->pid, thread->tid};
+			draw->winner = (struct walk_ticket){thread->pid, thread->tid, -1};
 	}
-	proc->carry_ns += (double)total;
-	count = (uint64_t)(proc->carry_ns / (double)proc->period_ns);
-	if (total == 0)
-		return 0;
-	proc->carry_ns -= (double)count * (double)proc->period_ns;
-	return count;
+	proc->carry_ns += total;
+	if (total == 0 || proc->carry_ns < proc->period_ns)
+		return;
+	draw->tickets = proc->carry_ns / proc->period_ns;
+	draw->cpu_ns = draw->tickets * proc->period_ns;
+	proc->carry_ns -= draw->cpu_ns;
 }

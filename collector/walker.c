@@ -65,6 +65,7 @@ struct pgb_walker {
 	cpu_set_t affinity; /* as it was */
 	sigset_t signals;   /* as they were */
 	struct walker_vvar vvar;
+	struct walker_stat_files stat_files;
 	int fd_signal;
 };
 
@@ -194,9 +195,15 @@ static int check_stop(struct pgb_walker *walker, const struct pending *pending, 
 }
 
 /* Why PTRACE_SEIZE was refused. */
-static enum pgb_visit refusal(pid_t tid, int number)
+static enum pgb_visit refusal(pid_t pid, pid_t tid, int number)
 {
-	if (number != EPERM)
+	struct pgb_walk_identity identity;
+	char state;
+	int cpu;
+
+	/* a task that has ended, but is not reaped yet, may not be traced either */
+	if (number != EPERM || !walker_read_stat(pid, tid, &state, &cpu, &identity) ||
+	    state == 'Z' || state == 'X')
 		return PGB_VISIT_GONE;
 	return walker_is_traced(tid) ? PGB_VISIT_TRACED : PGB_VISIT_FORBIDDEN;
 }
@@ -237,26 +244,27 @@ static bool is_pending(const struct pgb_walker *walker, pid_t tid)
 	return false;
 }
 
-enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid)
+enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid, int cpu)
 {
 	struct pending pending = {.pid = pid, .tid = tid};
+	struct walker_stat_files *files = &walker->stat_files;
 	char state;
-	int cpu;
 
 	if (is_pending(walker, tid) || walker->pending_count == PENDING_MOST)
 		return PGB_VISIT_PENDING;
-	if (!walker_read_stat(pid, tid, &state, &cpu, &pending.identity))
+	/* on its CPU it cannot go on while we look */
+	move_to_cpu(walker, cpu);
+	if (!walker_read_stat_again(files, pid, tid, &state, &cpu, &pending.identity))
 		return PGB_VISIT_GONE;
 	if (cpu != walker->cpu && walker->config.follow_cpu) {
-		/* here it cannot go on while we look */
 		move_to_cpu(walker, cpu);
-		if (!walker_read_stat(pid, tid, &state, &cpu, &pending.identity))
+		if (!walker_read_stat_again(files, pid, tid, &state, &cpu, &pending.identity))
 			return PGB_VISIT_GONE;
 	}
 	if (state != 'R')
 		return PGB_VISIT_IDLE;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
-		return refusal(tid, errno);
+		return refusal(pid, tid, errno);
 	ptrace(PTRACE_INTERRUPT, tid, NULL, NULL);
 	pending.since_ns = now_ns();
 	walker->pending[walker->pending_count++] = pending;
@@ -288,7 +296,7 @@ static void drain_signals(struct pgb_walker *walker)
 {
 	struct signalfd_siginfo signals[8];
 
-	while (read(walker->fd_signal, signals, sizeof(signals)) > 0)
+	while (read(walker->fd_signal, signals, sizeof(signals)) == sizeof(signals))
 		;
 }
 
@@ -315,7 +323,7 @@ enum pgb_visit pgb_walker_visit(struct pgb_walker *walker, pid_t pid, pid_t tid,
 				struct pgb_walk *walk)
 {
 	struct pollfd poll_signal = {.fd = walker->fd_signal, .events = POLLIN};
-	enum pgb_visit visit = pgb_walker_begin(walker, pid, tid);
+	enum pgb_visit visit = pgb_walker_begin(walker, pid, tid, -1);
 
 	*walk = (struct pgb_walk){.pid = pid, .tid = tid};
 	while (visit == PGB_VISIT_PENDING) {
@@ -389,6 +397,7 @@ void pgb_walker_free(struct pgb_walker *walker)
 		return;
 	pgb_walker_let_go(walker);
 	sched_setaffinity(0, sizeof(walker->affinity), &walker->affinity);
+	walker_stat_files_close(&walker->stat_files);
 	if (walker->fd_signal >= 0)
 		close(walker->fd_signal);
 	pthread_sigmask(SIG_SETMASK, &walker->signals, NULL);

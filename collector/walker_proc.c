@@ -21,28 +21,80 @@ bool walker_read_text(const char *path, char *text, size_t most)
 	return size > 0;
 }
 
-bool walker_read_stat(pid_t pid, pid_t tid, char *state, int *cpu,
-		      struct pgb_walk_identity *identity)
-{
-	char path[64], text[1024], *at;
-	unsigned long long fields[40] = {0};
+enum { STAT_BYTES = 1024 };
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
-	if (!walker_read_text(path, text, sizeof(text)))
-		return false;
+static bool parse_stat(const char *text, char *state, int *cpu, struct pgb_walk_identity *identity)
+{
 	/* the name stands in parentheses and may hold anything: the last one ends it */
-	at = strrchr(text, ')');
+	const char *at = strrchr(text, ')');
+	unsigned long long fields[40] = {0};
+	char *end;
+
 	if (at == NULL || at[1] != ' ')
 		return false;
 	*state = at[2];
 	at += 3;
 	/* proc_pid_stat(5) counts from 1: the number behind the state is field 4 */
-	for (unsigned int field = 4; field < 40 && *at != '\0'; field++)
-		fields[field] = strtoull(at, &at, 10);
+	for (unsigned int field = 4; field < 40 && *at != '\0'; field++, at = end)
+		fields[field] = strtoull(at, &end, 10);
 	identity->start_time = fields[22];
 	identity->start_stack = fields[28];
 	*cpu = (int)fields[39];
 	return true;
+}
+
+static int open_stat(pid_t pid, pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool read_stat(int fd, char *state, int *cpu, struct pgb_walk_identity *identity)
+{
+	char text[STAT_BYTES];
+	ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
+
+	text[size > 0 ? size : 0] = '\0';
+	return parse_stat(text, state, cpu, identity);
+}
+
+bool walker_read_stat(pid_t pid, pid_t tid, char *state, int *cpu,
+		      struct pgb_walk_identity *identity)
+{
+	int fd = open_stat(pid, tid);
+	bool is_there;
+
+	if (fd < 0)
+		return false;
+	is_there = read_stat(fd, state, cpu, identity);
+	close(fd);
+	return is_there;
+}
+
+bool walker_read_stat_again(struct walker_stat_files *files, pid_t pid, pid_t tid, char *state,
+			    int *cpu, struct pgb_walk_identity *identity)
+{
+	unsigned int slot = (unsigned int)tid % WALKER_STAT_FILES;
+
+	/* the file of a thread that ended says so, whoever has its number now */
+	if (files->items[slot].tid == tid && read_stat(files->items[slot].fd, state, cpu, identity))
+		return true;
+	if (files->items[slot].tid != 0)
+		close(files->items[slot].fd);
+	files->items[slot].fd = open_stat(pid, tid);
+	files->items[slot].tid = files->items[slot].fd >= 0 ? tid : 0;
+	return files->items[slot].tid != 0 &&
+	       read_stat(files->items[slot].fd, state, cpu, identity);
+}
+
+void walker_stat_files_close(struct walker_stat_files *files)
+{
+	for (unsigned int i = 0; i < WALKER_STAT_FILES; i++)
+		if (files->items[i].tid != 0)
+			close(files->items[i].fd);
+	memset(files, 0, sizeof(*files));
 }
 
 enum { STATUS_BYTES = 4096 };

@@ -12,6 +12,19 @@ bool walker_read_text(const char *path, char *text, size_t most);
 /* State, CPU and whose exec it is; false: it has ended. */
 bool walker_read_stat(pid_t pid, pid_t tid, char *state, int *cpu,
 		      struct pgb_walk_identity *identity);
+
+/* The same for threads that are asked about often: their files are kept open. Zeroed: empty. */
+enum { WALKER_STAT_FILES = 64 };
+struct walker_stat_files {
+	struct {
+		pid_t tid;
+		int fd;
+	} items[WALKER_STAT_FILES];
+};
+bool walker_read_stat_again(struct walker_stat_files *files, pid_t pid, pid_t tid, char *state,
+			    int *cpu, struct pgb_walk_identity *identity);
+void walker_stat_files_close(struct walker_stat_files *files);
+
 /* Is a signal on its way that the thread does not block? When in doubt, yes. */
 bool walker_signal_pending(pid_t tid);
 bool walker_is_traced(pid_t tid);

@@ -41,7 +41,7 @@ struct pgb_feed_walk_config {
 };
 
 #define PGB_WALK_DEPTH	      256
-#define PGB_WALK_PERIOD_NS    250007
+#define PGB_WALK_PERIOD_NS    1000003
 #define PGB_WALK_MAX_OVERHEAD 10.0
 
 /* Errors as pgb_feed_live_new() and pgb_walker_new(). */

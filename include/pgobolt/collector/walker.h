@@ -74,9 +74,10 @@ void pgb_walker_free(struct pgb_walker *walker);
 
 /*
  * Ask a thread to stop. PENDING: it will, when the scheduler next lets it run, at once or, on a
- * crowded machine, much later; anything else is the outcome.
+ * crowded machine, much later; anything else is the outcome. `cpu` is where it ran just now; -1: not
+ * known.
  */
-enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid);
+enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid, int cpu);
 /*
  * Walk one that has stopped, if any has. PENDING: none has; PGB_VISITS: none is asked for.
  * Does not block. pgb_walker_fd() becomes readable when there is something to collect.
