@@ -113,11 +113,12 @@ cat >tracer.c <<'END'
 #include <sys/ptrace.h>
 #include <unistd.h>
 
-/* traces a busy child until it is killed; prints its number */
+/* traces a busy child until it is killed, for ten seconds at most; prints its number */
 int main(void)
 {
 	pid_t child = fork();
 
+	alarm(10);
 	if (child == 0)
 		for (;;)
 			;
@@ -136,7 +137,7 @@ run 3 record -s walk -p "$(cat traced)"
 stderr_has "traced already, by process $tracer (tracer)"
 kill "$tracer"
 # a child that debugs another one goes on as it was
-run 0 record -s walk -d 1 -- sh -c './busy 700 & ./tracer >/dev/null'
+run 0 record -s walk -- sh -c './tracer >/dev/null & ./busy 700; kill $!'
 stderr_has "is left alone: somebody else traces it"
 
 cat >small.c <<'END'
