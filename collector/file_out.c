@@ -304,3 +304,22 @@ void pgb_out_discard(struct pgb_out_file *out)
 	free(out->path_temporary);
 	*out = (struct pgb_out_file){0};
 }
+
+int pgb_file_copy(const char *from, const char *to, struct pgb_error *error)
+{
+	struct pgb_out_file out = {0};
+	struct pgb_file_map map;
+	int code = pgb_file_map_open(&map, from, error);
+
+	if (code != 0)
+		return code;
+	code = pgb_out_open(&out, to, error);
+	if (code == 0) {
+		if (map.size_bytes > 0)
+			fwrite(map.bytes, 1, map.size_bytes, out.stream);
+		code = pgb_out_commit(&out, error);
+	}
+	pgb_out_discard(&out);
+	pgb_file_map_close(&map);
+	return code;
+}

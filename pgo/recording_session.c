@@ -110,23 +110,6 @@ static int write_binary(const struct pgb_recording_item *item, struct pgb_error 
 
 /* ---- former binaries that did not run this time */
 
-static int copy_file(const char *from, const char *to, struct pgb_error *error)
-{
-	struct pgb_out_file out = {0};
-	struct pgb_file_map map;
-	int code = pgb_file_map_open(&map, from, error);
-
-	if (code != 0)
-		return code;
-	code = pgb_out_open(&out, to, error);
-	if (code == 0) {
-		fwrite(map.bytes, 1, map.size_bytes, out.stream);
-		code = pgb_out_commit(&out, error);
-	}
-	pgb_file_map_close(&map);
-	return code;
-}
-
 static int carry_file(const struct pgb_recording_writer *writer, const char *file,
 		      struct pgb_error *error)
 {
@@ -137,7 +120,7 @@ static int carry_file(const struct pgb_recording_writer *writer, const char *fil
 		return 0;
 	from = pgb_recording_file(&writer->former, file);
 	to = pgb_recording_temporary(writer, file);
-	code = copy_file(from, to, error);
+	code = pgb_file_copy(from, to, error);
 	free(from);
 	free(to);
 	return code;

@@ -62,6 +62,9 @@ int pgb_out_commit(struct pgb_out_file *out, struct pgb_error *error);
 /* Remove what was written. Legal after commit and on a zeroed object: does nothing then. */
 void pgb_out_discard(struct pgb_out_file *out);
 
+/* The content of a regular file into another; errors as mapping and writing have them. */
+int pgb_file_copy(const char *from, const char *to, struct pgb_error *error);
+
 /* Are these two names for one file (st_dev, st_ino)? false where either does not exist. */
 bool pgb_file_same(const char *path_a, const char *path_b);
 
