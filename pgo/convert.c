@@ -444,6 +444,8 @@ void pgb_convert_result_release(struct pgb_convert_result *result)
 		free(converted->build_id);
 		free(converted->fdata_file);
 		free(converted->preagg_file);
+		free(converted->autofdo_file);
+		free(converted->autofdo_binary_file);
 		free(converted->reason);
 		pgb_quality_release(&converted->quality);
 	}

@@ -73,19 +73,31 @@ static int write_profile(struct pgb_conversion *conversion, size_t index,
 	return code;
 }
 
-static int write_text(struct pgb_conversion *conversion, size_t index,
+/* One of the formats besides fdata, beside it. */
+static int write_also(struct pgb_conversion *conversion, size_t index,
 		      struct pgb_recording_writer *writer,
-		      const struct pgb_recorded_binary *recorded, struct pgb_error *error)
+		      const struct pgb_recorded_binary *recorded, enum pgb_convert_format format,
+		      struct pgb_error *error)
 {
+	struct pgb_converted *converted = &conversion->result->binaries.items[index];
+	char **shown = format == PGB_CONVERT_PREAGG    ? &converted->preagg_file
+		       : format == PGB_CONVERT_AUTOFDO ? &converted->autofdo_file
+						       : &converted->autofdo_binary_file;
+	const char *suffix = format == PGB_CONVERT_PREAGG    ? "preagg"
+			     : format == PGB_CONVERT_AUTOFDO ? "afdo"
+							     : "afdo.bin";
 	char *file, *path;
 	int code;
 
-	if (!(conversion->job->formats & PGB_CONVERT_PREAGG))
+	if (!(conversion->job->formats & format))
 		return 0;
-	file = pgb_recording_file_name(recorded, "preagg");
+	file = pgb_recording_file_name(recorded, suffix);
 	path = pgb_recording_temporary(writer, file);
-	code = pgb_convert_write_preagg(conversion, index, path, error);
-	conversion->result->binaries.items[index].preagg_file = final_name(conversion, file);
+	if (format == PGB_CONVERT_PREAGG)
+		code = pgb_convert_write_preagg(conversion, index, path, error);
+	else
+		code = pgb_convert_write_samples(conversion, index, format, path, error);
+	*shown = final_name(conversion, file);
 	free(path);
 	free(file);
 	return code;
@@ -117,8 +129,10 @@ static int write_binary(struct pgb_conversion *conversion, size_t index,
 	code = write_edges(conversion, index, writer, recording, recorded, error);
 	if (code == 0)
 		code = write_profile(conversion, index, writer, recorded, error);
-	if (code == 0)
-		code = write_text(conversion, index, writer, recorded, error);
+	for (unsigned int format = PGB_CONVERT_PREAGG;
+	     code == 0 && format <= PGB_CONVERT_AUTOFDO_BINARY; format <<= 1)
+		code = write_also(conversion, index, writer, recorded,
+				  (enum pgb_convert_format)format, error);
 	return code;
 }
 

@@ -96,6 +96,27 @@ json_t *pgb_convert_note(const struct pgb_conversion *conversion,
 	return json;
 }
 
+static void add_samples(json_t *binary, const struct pgb_converted *converted)
+{
+	const struct pgb_sample_stats *stats = &converted->samples;
+	json_t *json;
+
+	if (converted->autofdo_file)
+		json_object_set_new(binary, "autofdo_file", name(converted->autofdo_file));
+	if (converted->autofdo_binary_file)
+		json_object_set_new(binary, "autofdo_binary_file",
+				    name(converted->autofdo_binary_file));
+	if (converted->autofdo_file == NULL && converted->autofdo_binary_file == NULL)
+		return;
+	json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ranges",
+			 number(stats->ranges), "ranges_written", number(stats->ranges_written),
+			 "ranges_outside", number(stats->ranges_outside), "ranges_dropped",
+			 number(stats->ranges_dropped), "entries", number(stats->entries),
+			 "functions", number(stats->functions), "inlined", number(stats->inlined),
+			 "lines", number(stats->lines));
+	json_object_set_new(binary, "samples", json);
+}
+
 json_t *pgb_convert_json(const struct pgb_convert_result *result)
 {
 	json_t *json = json_object(), *binaries = json_array(), *others = json_array();
@@ -110,6 +131,7 @@ json_t *pgb_convert_json(const struct pgb_convert_result *result)
 			json_object_set_new(binary, "fdata_file", name(converted->fdata_file));
 		if (converted->preagg_file)
 			json_object_set_new(binary, "preagg_file", name(converted->preagg_file));
+		add_samples(binary, converted);
 		json_array_append_new(binaries, binary);
 	}
 	for (size_t i = 0; i < result->others.count; i++) {

@@ -59,6 +59,10 @@ char *pgb_convert_event(const struct pgb_conversion *conversion, size_t index);
 /* Edges of one binary to its profile. Errors: PGB_E_EMPTY, PGB_E_CHECK (min_grade). */
 int pgb_convert_make_profile(struct pgb_conversion *conversion, size_t index,
 			     struct pgb_error *error);
+/* The text or the binary of a sample profile: PGB_CONVERT_AUTOFDO.. */
+int pgb_convert_write_samples(struct pgb_conversion *conversion, size_t index,
+			      enum pgb_convert_format format, const char *path,
+			      struct pgb_error *error);
 int pgb_convert_write_preagg(struct pgb_conversion *conversion, size_t index, const char *path,
 			     struct pgb_error *error);
 /* Everything to a recording's folder. */

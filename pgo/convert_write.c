@@ -14,10 +14,10 @@
 /* OUT with another suffix; for one format OUT itself. */
 static char *file_name(const struct pgb_convert_job *job, const char *suffix)
 {
-	static const char *const known[] = {".fdata", ".preagg"};
+	static const char *const known[] = {".fdata", ".preagg", ".afdo", ".afdo.bin"};
 	size_t length = strlen(job->output);
 
-	if (job->formats != (PGB_CONVERT_FDATA | PGB_CONVERT_PREAGG))
+	if ((job->formats & (job->formats - 1)) == 0)
 		return pgb_dup(job->output);
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
 		size_t cut = strlen(known[i]);
@@ -67,22 +67,28 @@ static int write_fdata(struct pgb_conversion *conversion, size_t index, struct p
 	return code ? code : write_note(conversion, converted, error);
 }
 
+/* Text formats with addresses, or made of them. */
+static int need_addresses(const struct pgb_conversion *conversion, const char *what,
+			  struct pgb_error *error)
+{
+	if (conversion->from_fdata == NULL)
+		return 0;
+	pgb_fail(error, PGB_E_USAGE,
+		 "%s holds names of functions, not addresses: no %s can be made of it",
+		 conversion->from_fdata, what);
+	return pgb_remedy(error, "use --format fdata");
+}
+
 int pgb_convert_write_preagg(struct pgb_conversion *conversion, size_t index, const char *path,
 			     struct pgb_error *error)
 {
 	struct pgb_converted *converted = &conversion->result->binaries.items[index];
 	struct pgb_out_file out = {0};
 	char *event;
-	int code;
+	int code = need_addresses(conversion, "pre-aggregated text", error);
 
-	if (conversion->from_fdata) {
-		pgb_fail(error, PGB_E_USAGE,
-			 "%s holds names of functions, not addresses: no pre-aggregated text can "
-			 "be made of it",
-			 conversion->from_fdata);
-		return pgb_remedy(error, "use --format fdata");
-	}
-	code = pgb_out_open(&out, path, error);
+	if (code == 0)
+		code = pgb_out_open(&out, path, error);
 	if (code != 0)
 		return code;
 	event = pgb_convert_event(conversion, 0);
@@ -103,6 +109,46 @@ static int write_preagg(struct pgb_conversion *conversion, size_t index, struct 
 	return pgb_convert_write_preagg(conversion, index, converted->preagg_file, error);
 }
 
+int pgb_convert_write_samples(struct pgb_conversion *conversion, size_t index,
+			      enum pgb_convert_format format, const char *path,
+			      struct pgb_error *error)
+{
+	struct pgb_convert_target *target = &conversion->targets[index];
+	struct pgb_converted *converted = &conversion->result->binaries.items[index];
+	struct pgb_sample_profile *profile = NULL;
+	int code = need_addresses(conversion, "sample profile", error);
+
+	if (code == 0)
+		code = pgb_elf_image_discover(target->image, error);
+	if (code == 0)
+		code = pgb_sample_profile_new(&profile, target->image, conversion->edges,
+					      (uint32_t)index, &converted->samples, error);
+	if (code == 0 && format == PGB_CONVERT_AUTOFDO)
+		code = pgb_sample_profile_write_file(profile, path, error);
+	else if (code == 0)
+		code = pgb_sample_profile_write_binary(profile, path, error);
+	pgb_sample_profile_free(profile);
+	return code;
+}
+
+static int write_samples(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
+{
+	struct pgb_converted *converted = &conversion->result->binaries.items[index];
+	int code = 0;
+
+	if (conversion->job->formats & PGB_CONVERT_AUTOFDO) {
+		converted->autofdo_file = file_name(conversion->job, ".afdo");
+		code = pgb_convert_write_samples(conversion, index, PGB_CONVERT_AUTOFDO,
+						 converted->autofdo_file, error);
+	}
+	if (code == 0 && (conversion->job->formats & PGB_CONVERT_AUTOFDO_BINARY)) {
+		converted->autofdo_binary_file = file_name(conversion->job, ".afdo.bin");
+		code = pgb_convert_write_samples(conversion, index, PGB_CONVERT_AUTOFDO_BINARY,
+						 converted->autofdo_binary_file, error);
+	}
+	return code;
+}
+
 int pgb_convert_write(struct pgb_conversion *conversion, struct pgb_error *error)
 {
 	const struct pgb_convert_job *job = conversion->job;
@@ -117,6 +163,8 @@ int pgb_convert_write(struct pgb_conversion *conversion, struct pgb_error *error
 			code = write_fdata(conversion, i, error);
 		if (code == 0 && (job->formats & PGB_CONVERT_PREAGG))
 			code = write_preagg(conversion, i, error);
+		if (code == 0)
+			code = write_samples(conversion, i, error);
 	}
 	return code;
 }

@@ -7,7 +7,7 @@
 #include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/recording.h"
 
-#define HEAD_BYTES 1024
+#define HEAD_BYTES 16384
 
 struct magic {
 	enum pgb_input_kind kind;
@@ -28,6 +28,9 @@ static const struct magic magics[] = {
 	{PGB_INPUT_LLVM_INDEXED, 8, "\377lprofi\201"},
 	{PGB_INPUT_GCDA, 4, "adcg"},
 	{PGB_INPUT_GCDA, 4, "gcda"},
+	/* ULEB128 of "SPROF42" and a byte: 4 extensible, 255 plain */
+	{PGB_INPUT_SAMPLES, 9, "\204\344\320\261\364\311\224\250\123"},
+	{PGB_INPUT_SAMPLES, 9, "\377\345\320\261\364\311\224\250\123"},
 };
 
 /* "1 main 2a 1 main 30 0 17": a kind from 0 to 5, and a name behind one blank. */
@@ -55,6 +58,30 @@ static bool looks_like_preagg(const uint8_t *bytes, size_t size_bytes)
 	return at < size_bytes && (letter == 'E' ? isgraph(bytes[at]) : isxdigit(bytes[at]));
 }
 
+/* "main:1000:12" in the first line: the last two are numbers. Not "B:0" of a list. */
+static bool looks_like_samples(const uint8_t *bytes, size_t size_bytes)
+{
+	size_t end = 0, colons = 0, digits = 0;
+
+	while (end < size_bytes && bytes[end] != '\n')
+		end++;
+	if (end == size_bytes || end == 0 || !isgraph(bytes[0]))
+		return false;
+	while (end > 0 && colons < 2) {
+		uint8_t byte = bytes[--end];
+
+		if (byte == ':' && digits > 0) {
+			colons++;
+			digits = 0;
+		} else if (isdigit(byte)) {
+			digits++;
+		} else {
+			return false;
+		}
+	}
+	return colons == 2 && end > 0;
+}
+
 enum pgb_input_kind pgb_input_kind_of(struct pgb_cursor head)
 {
 	size_t left = pgb_cursor_left(&head);
@@ -69,6 +96,8 @@ enum pgb_input_kind pgb_input_kind_of(struct pgb_cursor head)
 		return PGB_INPUT_FDATA;
 	if (looks_like_preagg(head.at, left))
 		return PGB_INPUT_PREAGG;
+	if (looks_like_samples(head.at, left))
+		return PGB_INPUT_SAMPLES;
 	return PGB_INPUT_UNKNOWN;
 }
 
@@ -116,6 +145,7 @@ const char *pgb_input_kind_name(enum pgb_input_kind kind)
 		[PGB_INPUT_LLVM_RAW] = "raw LLVM profile",
 		[PGB_INPUT_LLVM_INDEXED] = "indexed LLVM profile",
 		[PGB_INPUT_GCDA] = "gcc profile",
+		[PGB_INPUT_SAMPLES] = "sample profile",
 	};
 
 	pgb_assert(kind < PGB_INPUT_KINDS);
@@ -139,6 +169,8 @@ static const char *use_of(enum pgb_input_kind kind)
 		return "llvm-profdata merge is the tool for profiles of clang and rustc";
 	case PGB_INPUT_GCDA:
 		return "gcov-tool merge is the tool for profiles of gcc";
+	case PGB_INPUT_SAMPLES:
+		return "pgobolt build --use --sample FILE -- BUILD COMMAND uses it";
 	case PGB_INPUT_EMPTY:
 		return "whatever wrote it failed or recorded nothing: make it again";
 	case PGB_INPUT_UNKNOWN:

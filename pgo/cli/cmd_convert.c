@@ -41,13 +41,14 @@ static const struct pgb_option options[] = {
 	 .argument = "OUT",
 	 AT(output),
 	 .help = "write to OUT, a file, or the folder of a recording where it ends in a slash; "
-		 "default: the binary's name and .fdata or .preagg, for several pgobolt.data"},
+		 "default: the binary's name and .fdata, .preagg or .afdo, for several "
+		 "pgobolt.data"},
 	{.name = "format",
 	 .kind = PGB_OPTION_COMMA_LIST,
 	 .argument = "FORMAT",
 	 AT(formats),
-	 .help = "fdata, for llvm-bolt; preagg, BOLT's pre-aggregated text; or both "
-		 "(default: fdata)"},
+	 .help = "fdata, for llvm-bolt; preagg, BOLT's pre-aggregated text; autofdo, LLVM's sample "
+		 "profile for clang, as text, or autofdo-binary; or several (default: fdata)"},
 	{.letter = 'w',
 	 .name = "weight",
 	 .kind = PGB_OPTION_LIST,
@@ -87,7 +88,10 @@ static int read_formats(const struct pgb_option_list *list, unsigned int *format
 	static const struct {
 		const char *name;
 		unsigned int format;
-	} known[] = {{"fdata", PGB_CONVERT_FDATA}, {"preagg", PGB_CONVERT_PREAGG}};
+	} known[] = {{"fdata", PGB_CONVERT_FDATA},
+		     {"preagg", PGB_CONVERT_PREAGG},
+		     {"autofdo", PGB_CONVERT_AUTOFDO},
+		     {"autofdo-binary", PGB_CONVERT_AUTOFDO_BINARY}};
 
 	*formats = 0;
 	for (size_t i = 0; i < list->items.count; i++) {
@@ -99,7 +103,8 @@ static int read_formats(const struct pgb_option_list *list, unsigned int *format
 				format = known[j].format;
 		if (format == 0) {
 			pgb_fail(error, PGB_E_USAGE, "--format %s: there is no such format", word);
-			return pgb_remedy(error, "there are: fdata, preagg");
+			return pgb_remedy(error,
+					  "there are: fdata, preagg, autofdo, autofdo-binary");
 		}
 		*formats |= format;
 	}
@@ -123,7 +128,10 @@ static char *choose_output(const struct convert_options *wanted, unsigned int fo
 	if (wanted->binaries.items.count > 1)
 		return pgb_dup(PGB_RECORDING_DEFAULT);
 	return pgb_format("%s%s", base_name(wanted->binaries.items.items[0].value),
-			  formats == PGB_CONVERT_PREAGG ? ".preagg" : ".fdata");
+			  formats == PGB_CONVERT_PREAGG		  ? ".preagg"
+			  : formats == PGB_CONVERT_AUTOFDO	  ? ".afdo"
+			  : formats == PGB_CONVERT_AUTOFDO_BINARY ? ".afdo.bin"
+								  : ".fdata");
 }
 
 /* ---- what is shown */
@@ -145,6 +153,37 @@ static void show_progress(void *context, size_t index, uint64_t bytes, uint64_t 
 		pgb_progress_update(&converting->progress, "reading %s: %s", path, PGB_SIZE(bytes));
 }
 
+static double share(uint64_t part, uint64_t whole)
+{
+	return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void print_samples(struct pgb_output *output, const struct pgb_converted *converted)
+{
+	const struct pgb_sample_stats *stats = &converted->samples;
+	const char *files[] = {converted->autofdo_file, converted->autofdo_binary_file};
+
+	if (stats->lines == 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i])
+			pgb_output_note(output,
+					"%s: %" PRIu64 " places in %" PRIu64
+					" functions and %" PRIu64 " inlined into them",
+					files[i], stats->lines, stats->functions, stats->inlined);
+	if (stats->ranges_outside > 0)
+		pgb_output_note(output, "  %s of what ran has no debug information",
+				PGB_PERCENT(share(stats->ranges_outside, stats->ranges)));
+	if (stats->ranges_dropped > 0)
+		pgb_output_note(output, "  %s does not fit the code",
+				PGB_PERCENT(share(stats->ranges_dropped, stats->ranges)));
+	if (!stats->from_clang)
+		pgb_output_warning(output,
+				   "%s was not compiled by clang: clang's places in a line may be "
+				   "others",
+				   converted->path);
+}
+
 static void print_binary(struct pgb_output *output, const struct pgb_converted *converted)
 {
 	static const char *const units[] = {
@@ -163,16 +202,12 @@ static void print_binary(struct pgb_output *output, const struct pgb_converted *
 		pgb_output_note(output, "%s: %" PRIu64 " edges, counts of %s in all",
 				converted->preagg_file, converted->edges,
 				PGB_COUNT(converted->count));
+	print_samples(output, converted);
 	if (converted->preagg_lost > 0)
 		pgb_output_warning(output,
 				   "%s: %" PRIu64 " counts (mispredictions, mostly) cannot be "
 				   "carried by this format",
 				   converted->preagg_file, converted->preagg_lost);
-}
-
-static double share(uint64_t part, uint64_t whole)
-{
-	return whole > 0 ? 100.0 * (double)part / (double)whole : 0;
 }
 
 /* Where all that was read went; nothing where only text was read. */
@@ -213,6 +248,8 @@ static void print_result(struct pgb_cli *cli, const struct pgb_convert_job *job,
 {
 	struct pgb_output *output = &cli->output;
 	const struct pgb_converted *first = &result->binaries.items[0];
+	const char *samples =
+		first->autofdo_file ? first->autofdo_file : first->autofdo_binary_file;
 
 	print_shares(output, result);
 	for (size_t i = 0; i < result->binaries.count; i++)
@@ -228,6 +265,9 @@ static void print_result(struct pgb_cli *cli, const struct pgb_convert_job *job,
 	else if (first->fdata_file)
 		pgb_output_next(output, "pgobolt optimize %s --profile %s", first->path,
 				first->fdata_file);
+	else if (samples)
+		pgb_output_next(output, "pgobolt build --use --sample %s -- BUILD COMMAND",
+				samples);
 	else
 		pgb_output_next(output, "perf2bolt %s -p %s -pa -o OUT.fdata", first->path,
 				first->preagg_file);
@@ -325,6 +365,8 @@ static const struct pgb_example examples[] = {
 	{"pgobolt convert -b ./app -b ./libapp.so perf.data",
 	 "a recording, pgobolt.data, with a profile for each"},
 	{"pgobolt convert -b ./app --format preagg perf.data", "text for other tools of BOLT"},
+	{"pgobolt convert -b ./app --format autofdo pgobolt.data",
+	 "app.afdo, for pgobolt build --use --sample"},
 	{NULL, NULL},
 };
 

@@ -46,6 +46,13 @@ static void test_kinds(void **state)
 		{"\201rforpl\377", PGB_INPUT_LLVM_RAW, __LINE__},
 		{"\377lprofi\201", PGB_INPUT_LLVM_INDEXED, __LINE__},
 		{"adcg*22B", PGB_INPUT_GCDA, __LINE__},
+		{"main:391551:13\n 0: 7\n", PGB_INPUT_SAMPLES, __LINE__},
+		{"_ZN1a1bEv:5:0\n", PGB_INPUT_SAMPLES, __LINE__},
+		{"main:391551\n", PGB_INPUT_UNKNOWN, __LINE__},
+		{"a: b:1:2x\n", PGB_INPUT_UNKNOWN, __LINE__},
+		{":1:2\n", PGB_INPUT_UNKNOWN, __LINE__},
+		{"12:34:56", PGB_INPUT_UNKNOWN, __LINE__},
+		{"\204\344\320\261\364\311\224\250\123", PGB_INPUT_SAMPLES, __LINE__},
 		{"#!/bin/sh\n", PGB_INPUT_UNKNOWN, __LINE__},
 	};
 

@@ -18,10 +18,13 @@
 #include "pgobolt/bolt/quality.h"
 #include "pgobolt/collector/session.h"
 #include "pgobolt/pgo/merge.h"
+#include "pgobolt/pgo/sample_profile.h"
 
 enum pgb_convert_format {
-	PGB_CONVERT_FDATA = 1,	/* what llvm-bolt reads */
-	PGB_CONVERT_PREAGG = 2, /* BOLT's pre-aggregated text, which perf2bolt reads */
+	PGB_CONVERT_FDATA = 1,		/* what llvm-bolt reads */
+	PGB_CONVERT_PREAGG = 2,		/* BOLT's pre-aggregated text, which perf2bolt reads */
+	PGB_CONVERT_AUTOFDO = 4,	/* LLVM's sample profile, which clang reads: text */
+	PGB_CONVERT_AUTOFDO_BINARY = 8, /* the same in its binary format, by llvm-profdata */
 };
 
 /* Borrowed for the time of the conversion. */
@@ -31,8 +34,8 @@ struct pgb_convert_job {
 	const char *const *binaries; /* files as they ran, at least one */
 	size_t binary_count;
 	/*
-	 * A file, with two formats without its suffix; for several binaries, or where it ends in a
-	 * slash or is a recording already, a recording's folder.
+	 * A file, with several formats without its suffix; for several binaries, or where it ends
+	 * in a slash or is a recording already, a recording's folder.
 	 */
 	const char *output;
 	unsigned int formats; /* enum pgb_convert_format; 0: fdata */
@@ -54,7 +57,7 @@ struct pgb_converted {
 	char *name;
 	char *id;	/* build-id, or "h" and a hash of its code */
 	char *build_id; /* NULL: it has none */
-	char *fdata_file, *preagg_file;
+	char *fdata_file, *preagg_file, *autofdo_file, *autofdo_binary_file;
 	char *reason; /* why there is no profile of it; NULL where there is */
 	enum pgb_profile_kind kind;
 	uint64_t edges;			/* distinct */
@@ -64,7 +67,8 @@ struct pgb_converted {
 	struct pgb_profile_stats stats; /* edges to fdata */
 	bool is_inferred;
 	struct pgb_infer_stats inferred;
-	struct pgb_quality quality; /* of the fdata */
+	struct pgb_quality quality;	 /* of the fdata */
+	struct pgb_sample_stats samples; /* edges to the sample profile */
 };
 
 /* A file that was not asked for, and the branches or samples in it. */
@@ -87,8 +91,10 @@ struct pgb_convert_result {
  * The output appears whole or not at all, inputs are never changed. Errors: as reading each kind
  * gives; PGB_E_MISMATCH (another build of a binary, another machine, samples and branches
  * together); PGB_E_EMPTY (nothing of a binary: the message says which binaries have the samples);
- * PGB_E_UNSUPPORTED (a trace unit that is not decoded); PGB_E_CHECK (min_grade); PGB_E_EXISTS (the
- * output is an input). `result` is filled as far as it got and must be released either way.
+ * PGB_E_UNSUPPORTED (a trace unit that is not decoded; no llvm-profdata for the binary format);
+ * PGB_E_NOT_SUITABLE (a sample profile of a binary without debug information); PGB_E_CHECK
+ * (min_grade); PGB_E_EXISTS (the output is an input). `result` is filled as far as it got and must
+ * be released either way.
  */
 int pgb_convert(const struct pgb_convert_job *job, struct pgb_convert_result *result,
 		struct pgb_error *error);

@@ -23,10 +23,11 @@ enum pgb_input_kind {
 	PGB_INPUT_LLVM_RAW,	  /* .profraw of clang and rustc */
 	PGB_INPUT_LLVM_INDEXED,	  /* .profdata */
 	PGB_INPUT_GCDA,		  /* gcc's counters */
+	PGB_INPUT_SAMPLES,	  /* LLVM's sample profile: text or binary */
 	PGB_INPUT_KINDS
 };
 
-/* By the first bytes of a file; a kibibyte is enough. Pure. */
+/* By the first bytes of a file; 16 KiB are enough (a long name may come first). Pure. */
 enum pgb_input_kind pgb_input_kind_of(struct pgb_cursor head);
 
 /*
