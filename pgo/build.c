@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pgobolt/pgo/build.h"
+#include "pgo/build_private.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,10 +12,7 @@
 #include "pgobolt/collector/file.h"
 #include "pgobolt/collector/process.h"
 
-enum { LOG_SIZE_MAX = 256 << 20, MODE_SIZE_MAX = 4096 };
-
-static const char *const mode_words[] = {
-	[PGB_BUILD_NONE] = "none", [PGB_BUILD_INSTRUMENT] = "instrument", [PGB_BUILD_USE] = "use"};
+enum { LOG_SIZE_MAX = 256 << 20 };
 
 /* ---- the environment */
 
@@ -91,8 +88,10 @@ static void add_variables(struct pgb_build_environment *environment,
 	pgb_array_push(&environment->variables.items, NULL);
 	pgb_build_environment_add(environment, pgb_format("PATH=%s/bin:%s", state, without));
 	pgb_build_environment_add(environment, pgb_format(PGB_SHIM_STATE_VARIABLE "=%s", state));
-	pgb_build_environment_add(
-		environment, pgb_format(PGB_SHIM_MODE_VARIABLE "=%s", mode_words[config->mode]));
+	pgb_build_environment_add(environment, pgb_format(PGB_SHIM_MODE_VARIABLE "=%s",
+							  pgb_build_mode_word(config->mode)));
+	if (config->lines)
+		pgb_build_environment_add(environment, pgb_dup(PGB_SHIM_LINES_VARIABLE "=1"));
 	if (config->partial_training)
 		pgb_build_environment_add(environment, pgb_dup(PGB_SHIM_PARTIAL_VARIABLE "=1"));
 	/* Where ccache takes a shim for the compiler, it must still see that the mode changed. */
@@ -169,81 +168,6 @@ void pgb_build_environment_release(struct pgb_build_environment *environment)
 	free(environment->state);
 }
 
-/* ---- the mode */
-
-static char *read_small(const char *state, const char *name)
-{
-	char *path = pgb_format("%s/%s", state, name);
-	struct pgb_text text = {0};
-
-	if (pgb_file_read(&text, path, MODE_SIZE_MAX, NULL) != 0)
-		text.length = 0;
-	if (text.data)
-		text.data[text.length] = '\0';
-	free(path);
-	return pgb_text_detach(&text);
-}
-
-enum pgb_build_mode pgb_build_last_mode(const char *state)
-{
-	char *mode = read_small(state, "mode");
-	enum pgb_build_mode found = PGB_BUILD_NONE;
-
-	if (strncmp(mode, "instrument", 10) == 0)
-		found = PGB_BUILD_INSTRUMENT;
-	else if (strncmp(mode, "use", 3) == 0)
-		found = PGB_BUILD_USE;
-	free(mode);
-	return found;
-}
-
-/* A new mode, or a new profile, starts a new log: what was compiled before is not of it. */
-static int set_mode(const char *state, const struct pgb_build_config *config,
-		    struct pgb_error *error)
-{
-	char *profile = read_small(state, "profile/id");
-	char *before = read_small(state, "mode");
-	char *now = pgb_format("%s%s%s%s", mode_words[config->mode],
-			       config->partial_training ? " partial-training" : "",
-			       config->mode == PGB_BUILD_USE ? " " : "\n",
-			       config->mode == PGB_BUILD_USE ? profile : "");
-	char *path = pgb_format("%s/mode", state), *log = pgb_format("%s/" PGB_SHIM_LOG, state);
-	struct pgb_out_file out;
-	int status = 0;
-
-	if (config->mode == PGB_BUILD_USE && profile[0] == '\0') {
-		pgb_fail(error, PGB_E_EMPTY, "there is no profile to use in %s", state);
-		status = pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND\n"
-					   "pgobolt train -- PROGRAM ARGS");
-	} else if (strcmp(before, now) != 0) {
-		unlink(log);
-		status = pgb_out_open(&out, path, error);
-		if (status == 0) {
-			fputs(now, out.stream);
-			status = pgb_out_commit(&out, error);
-			pgb_out_discard(&out);
-		}
-	}
-	free(profile);
-	free(before);
-	free(now);
-	free(path);
-	free(log);
-	return status;
-}
-
-static int64_t mode_started_ns(const char *state)
-{
-	char *path = pgb_format("%s/mode", state);
-	struct stat status;
-	int64_t started_ns = 0;
-
-	if (stat(path, &status) == 0)
-		started_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-	free(path);
-	return started_ns;
-}
-
 /* ---- the build */
 
 static size_t log_size(const char *state)
@@ -304,7 +228,8 @@ static int fail_empty(const struct pgb_build_config *config, struct pgb_error *e
 		"if all was built before, remove that (make clean) and build again\n"
 		"if the build was configured with a compiler's full path (CMake does), configure "
 		"it again by pgobolt build --%s -- .., in a new folder",
-		mode_words[config->mode]);
+		config->mode == PGB_BUILD_INSTRUMENT_CS ? "instrument --cs"
+							: pgb_build_mode_word(config->mode));
 	free(line);
 	return PGB_E_EMPTY;
 }
@@ -317,20 +242,22 @@ static bool is_empty(const struct pgb_build_result *result)
 static int examine(const struct pgb_build_config *config, const char *state, size_t size_before,
 		   struct pgb_build_result *result, struct pgb_error *error)
 {
+	bool counts =
+		config->mode == PGB_BUILD_INSTRUMENT || config->mode == PGB_BUILD_INSTRUMENT_CS;
 	struct pgb_build_result whole = {0};
 	char *log = pgb_build_log(state);
 	size_t length = strlen(log);
 	int status = 0;
 
 	pgb_build_read_log(result, log + (size_before < length ? size_before : length),
-			   mode_started_ns(state));
+			   pgb_build_started_ns(state));
 	if (size_before >= length)
 		pgb_build_read_log(&whole, log, INT64_MIN);
 	if (size_before >= length && is_empty(&whole) && result->exit_status == 0)
 		status = fail_empty(config, error);
 	/* Counts of programs that are no more. */
-	if (config->mode == PGB_BUILD_INSTRUMENT && result->compiled + result->cargo > 0) {
-		remove_folder(state, "runs");
+	if (counts && result->compiled + result->cargo > 0) {
+		(void)pgb_build_forget_runs(state, config->mode == PGB_BUILD_INSTRUMENT_CS, NULL);
 		remove_folder(state, "raw");
 	}
 	pgb_build_result_release(&whole);
@@ -348,7 +275,7 @@ int pgb_build_run(const struct pgb_build_config *config, struct pgb_build_result
 
 	*result = (struct pgb_build_result){0};
 	if (status == 0)
-		status = set_mode(environment.state, config, error);
+		status = pgb_build_set_mode(&environment, config, error);
 	if (status == 0) {
 		size_before = log_size(environment.state);
 		/* What the build itself runs is no training. */

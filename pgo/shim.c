@@ -178,10 +178,8 @@ static void read_mode(struct call *call)
 		return;
 	call->logs = true;
 	call->settings.partial_training = getenv(PGB_SHIM_PARTIAL_VARIABLE) != NULL;
-	if (strcmp(mode, "instrument") == 0)
-		call->settings.mode = PGB_BUILD_INSTRUMENT;
-	else if (strcmp(mode, "use") == 0)
-		call->settings.mode = PGB_BUILD_USE;
+	call->settings.lines = getenv(PGB_SHIM_LINES_VARIABLE) != NULL;
+	call->settings.mode = pgb_build_mode_of(mode);
 }
 
 /* The profile's own name, which changes with its content. */
@@ -209,11 +207,15 @@ static char *find_profile(const char *state, const struct pgb_compiler *compiler
 
 static void set_paths(struct call *call, const struct pgb_compiler *compiler)
 {
+	const char *sample = getenv(PGB_SHIM_SAMPLE_VARIABLE);
 	char *key = pgb_compiler_key(compiler);
 
 	call->raw = pgb_format("%s/raw/%s", call->state, key);
-	call->profile = find_profile(call->state, compiler, key);
 	call->settings.raw = call->raw;
+	if (sample == NULL)
+		call->profile = find_profile(call->state, compiler, key);
+	else if (compiler->toolchain->reads_samples)
+		call->settings.sample = sample;
 	call->settings.profile = call->profile;
 	free(key);
 }
@@ -258,6 +260,11 @@ static void log_compile(struct pgb_text *text, const struct pgb_shim_step *step,
 	}
 }
 
+static bool wants_profile(enum pgb_build_mode mode)
+{
+	return mode == PGB_BUILD_USE || mode == PGB_BUILD_INSTRUMENT_CS;
+}
+
 /* One write, so that the lines of parallel compilers do not mix. A build never fails by it. */
 static void log_step(const struct call *call, const struct pgb_compiler *compiler,
 		     const struct pgb_shim_step *step)
@@ -275,7 +282,8 @@ static void log_step(const struct call *call, const struct pgb_compiler *compile
 		log_line(&text, "cargo", folder, ".");
 	else if (step->compiles)
 		log_compile(&text, step, folder);
-	if (step->compiles && call->settings.mode == PGB_BUILD_USE && !call->profile)
+	if (step->compiles && wants_profile(call->settings.mode) && !call->profile &&
+	    !call->settings.sample)
 		log_line(&text, "unprofiled", NULL, key);
 	if (step->links) {
 		log_line(&text, "link", folder, step->output ? step->output : "a.out");
@@ -316,7 +324,7 @@ static void add_compiler(struct call *call, const struct pgb_compiler *compiler,
 	pgb_shim_flags(&call->settings, compiler->toolchain, &step, &call->words);
 	/* A response file cannot be changed: where it strips, its words stand here themselves. */
 	pgb_shim_arguments(&call->settings, &step,
-			   step.strips && step.links && call->settings.mode == PGB_BUILD_USE
+			   step.strips && step.links && pgb_build_mode_is_final(call->settings.mode)
 				   ? arguments_of(&expanded)
 				   : arguments,
 			   &call->words);
@@ -385,7 +393,7 @@ static void build_argv(struct call *call)
 		add_cargo(call);
 	else if (kind == PGB_TOOL_LAUNCHER)
 		add_launcher(call);
-	else if (kind == PGB_TOOL_STRIP && call->settings.mode == PGB_BUILD_USE)
+	else if (kind == PGB_TOOL_STRIP && pgb_build_mode_is_final(call->settings.mode))
 		pgb_shim_strip(call->argv + 1, &call->words);
 	else {
 		if (kind == PGB_TOOL_STRIP || (kind == PGB_TOOL_RUSTC && in_cargo))

@@ -5,6 +5,32 @@
 
 #include "pgobolt/pgo/shim.h"
 
+static const char *const mode_words[] = {
+	[PGB_BUILD_NONE] = "none",
+	[PGB_BUILD_INSTRUMENT] = "instrument",
+	[PGB_BUILD_USE] = "use",
+	[PGB_BUILD_SAMPLING] = "sampling",
+	[PGB_BUILD_INSTRUMENT_CS] = "instrument-cs",
+};
+
+const char *pgb_build_mode_word(enum pgb_build_mode mode)
+{
+	return mode_words[mode];
+}
+
+enum pgb_build_mode pgb_build_mode_of(const char *word)
+{
+	for (size_t i = 0; i < sizeof(mode_words) / sizeof(mode_words[0]); i++)
+		if (strcmp(word, mode_words[i]) == 0)
+			return (enum pgb_build_mode)i;
+	return PGB_BUILD_NONE;
+}
+
+bool pgb_build_mode_is_final(enum pgb_build_mode mode)
+{
+	return mode == PGB_BUILD_USE || mode == PGB_BUILD_SAMPLING;
+}
+
 enum input_kind { INPUT_SOURCE, INPUT_ASSEMBLER, INPUT_OBJECT };
 
 static bool is_one_of(const char *word, const char *const *list)
@@ -298,15 +324,35 @@ static char *fill_in(const char *text, const struct pgb_shim_settings *settings)
 	if (at == NULL)
 		return pgb_dup(text);
 	return pgb_format("%.*s%s%s", (int)(at - text), text,
-			  at[1] == 'r' ? settings->raw : settings->profile, at + 2);
+			  at[1] == 'r'	 ? settings->raw
+			  : at[1] == 's' ? settings->sample
+					 : settings->profile,
+			  at + 2);
+}
+
+/* Some flags go with a profile, of one kind or of either. */
+static bool has_profile(const struct pgb_shim_settings *settings, unsigned int when)
+{
+	if (!(when & (PGB_FLAG_PROFILE | PGB_FLAG_SAMPLE)))
+		return true;
+	if (settings->sample)
+		return when & PGB_FLAG_SAMPLE;
+	return settings->profile && (when & PGB_FLAG_PROFILE);
 }
 
 void pgb_shim_flags(const struct pgb_shim_settings *settings, const struct pgb_toolchain *toolchain,
 		    const struct pgb_shim_step *step, struct pgb_shim_words *words)
 {
-	unsigned int mode = settings->mode == PGB_BUILD_INSTRUMENT ? PGB_FLAG_INSTRUMENT
-			    : settings->mode == PGB_BUILD_USE	   ? PGB_FLAG_USE
-								   : 0;
+	static const unsigned int modes[] = {
+		[PGB_BUILD_NONE] = 0,
+		[PGB_BUILD_INSTRUMENT] = PGB_FLAG_INSTRUMENT,
+		[PGB_BUILD_USE] = PGB_FLAG_USE,
+		[PGB_BUILD_SAMPLING] = PGB_FLAG_SAMPLING,
+		[PGB_BUILD_INSTRUMENT_CS] = PGB_FLAG_INSTRUMENT_CS,
+	};
+	const unsigned int of_profiles =
+		PGB_FLAG_INSTRUMENT | PGB_FLAG_INSTRUMENT_CS | PGB_FLAG_PROFILE | PGB_FLAG_SAMPLE;
+	unsigned int mode = modes[settings->mode] | (settings->lines ? PGB_FLAG_SAMPLING : 0);
 
 	for (const struct pgb_flag *flag = toolchain->flags; flag->text; flag++) {
 		bool wanted = ((flag->when & PGB_FLAG_COMPILE) && step->compiles) ||
@@ -314,9 +360,9 @@ void pgb_shim_flags(const struct pgb_shim_settings *settings, const struct pgb_t
 
 		if (!(flag->when & mode) || !wanted)
 			continue;
-		if (step->own_profile && (flag->when & (PGB_FLAG_INSTRUMENT | PGB_FLAG_PROFILE)))
+		if (step->own_profile && (flag->when & of_profiles))
 			continue;
-		if ((flag->when & PGB_FLAG_PROFILE) && settings->profile == NULL)
+		if (!has_profile(settings, flag->when))
 			continue;
 		if ((flag->when & PGB_FLAG_PARTIAL_TRAINING) && !settings->partial_training)
 			continue;
@@ -327,7 +373,7 @@ void pgb_shim_flags(const struct pgb_shim_settings *settings, const struct pgb_t
 void pgb_shim_arguments(const struct pgb_shim_settings *settings, const struct pgb_shim_step *step,
 			const char *const *arguments, struct pgb_shim_words *words)
 {
-	bool keep_symbols = settings->mode == PGB_BUILD_USE && step->links;
+	bool keep_symbols = pgb_build_mode_is_final(settings->mode) && step->links;
 
 	for (; *arguments; arguments++) {
 		struct pgb_text kept = {0};

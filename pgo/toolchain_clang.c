@@ -13,14 +13,27 @@ enum { MERGE_TIMEOUT_S = 3600 };
 /*
  * -Wbackend-plugin is how functions without a profile are reported: a remark for each function
  * that training did not reach, and an error under -Werror.
+ *
+ * A sample profile tells functions by name and places in them by lines: static functions need
+ * names of their own, in the program that was recorded and in the one that is built from it.
  */
+#define USES (PGB_FLAG_USE | PGB_FLAG_INSTRUMENT_CS)
+
 static const struct pgb_flag flags[] = {
 	{"-fprofile-generate=%r", PGB_FLAG_INSTRUMENT | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
-	{"-fprofile-use=%p", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
-	{"-Wno-profile-instr-unprofiled", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_PROFILE},
-	{"-Wno-profile-instr-out-of-date", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_PROFILE},
-	{"-Wno-backend-plugin", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_PROFILE},
-	{"-Wl,--emit-relocs", PGB_FLAG_USE | PGB_FLAG_LINK},
+	{"-fcs-profile-generate=%r", PGB_FLAG_INSTRUMENT_CS | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
+	{"-fprofile-use=%p", USES | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-Wno-profile-instr-unprofiled", USES | PGB_FLAG_COMPILE | PGB_FLAG_PROFILE},
+	{"-Wno-profile-instr-out-of-date", USES | PGB_FLAG_COMPILE | PGB_FLAG_PROFILE},
+	{"-fprofile-sample-use=%s",
+	 PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_SAMPLE},
+	{"-funique-internal-linkage-names", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_SAMPLE},
+	{"-Wno-backend-plugin", USES | PGB_FLAG_COMPILE | PGB_FLAG_PROFILE | PGB_FLAG_SAMPLE},
+	/* before the build's own -g, which may ask for more */
+	{"-gline-tables-only", PGB_FLAG_SAMPLING | PGB_FLAG_COMPILE},
+	{"-fdebug-info-for-profiling", PGB_FLAG_SAMPLING | PGB_FLAG_COMPILE},
+	{"-funique-internal-linkage-names", PGB_FLAG_SAMPLING | PGB_FLAG_COMPILE},
+	{"-Wl,--emit-relocs", PGB_FLAG_USE | PGB_FLAG_SAMPLING | PGB_FLAG_LINK},
 	{NULL, 0},
 };
 
@@ -135,6 +148,7 @@ const struct pgb_toolchain pgb_toolchain_clang = {
 	.name = "clang",
 	.key = "llvm",
 	.merger = "llvm-profdata",
+	.reads_samples = true,
 	.flags = flags,
 	.own_flags = own_flags,
 	.merge = pgb_llvm_merge,

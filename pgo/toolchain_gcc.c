@@ -17,23 +17,25 @@ enum { MERGE_TIMEOUT_S = 3600 };
 /*
  * Threads count exactly only with atomic updates. -fprofile-correction: smooth what is not
  * consistent all the same (longjmp, processes that were killed) and do not stop the build.
- * A .cold fragment that gcc split off is one that llvm-bolt must leave alone.
+ * A .cold fragment that gcc split off is one that llvm-bolt must leave alone. gcc has no second,
+ * context-sensitive stage: that build uses the profile, and counts nothing.
  */
+#define USES (PGB_FLAG_USE | PGB_FLAG_INSTRUMENT_CS)
+
 static const struct pgb_flag flags[] = {
 	{"-fprofile-generate", PGB_FLAG_INSTRUMENT | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
 	{"-fprofile-update=atomic", PGB_FLAG_INSTRUMENT | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
 	{"-fprofile-dir=%r", PGB_FLAG_INSTRUMENT | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
-	{"-fprofile-use=%p", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
-	{"-fprofile-correction",
-	 PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
-	{"-Wno-missing-profile",
-	 PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-fprofile-use=%p", USES | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-fprofile-correction", USES | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-Wno-missing-profile", USES | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
 	{"-Wno-error=coverage-mismatch",
-	 PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
-	{"-fprofile-partial-training", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK |
-					       PGB_FLAG_PROFILE | PGB_FLAG_PARTIAL_TRAINING},
-	{"-fno-reorder-blocks-and-partition", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
-	{"-Wl,--emit-relocs", PGB_FLAG_USE | PGB_FLAG_LINK},
+	 USES | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE},
+	{"-fprofile-partial-training",
+	 USES | PGB_FLAG_COMPILE | PGB_FLAG_LINK | PGB_FLAG_PROFILE | PGB_FLAG_PARTIAL_TRAINING},
+	{"-fno-reorder-blocks-and-partition",
+	 PGB_FLAG_USE | PGB_FLAG_SAMPLING | PGB_FLAG_COMPILE | PGB_FLAG_LINK},
+	{"-Wl,--emit-relocs", PGB_FLAG_USE | PGB_FLAG_SAMPLING | PGB_FLAG_LINK},
 	{NULL, 0},
 };
 
@@ -75,25 +77,6 @@ static int merge_two(const char *tool, const struct pgb_raw_profile *a,
 	return status;
 }
 
-static int copy_file(const char *from, const char *to, struct pgb_error *error)
-{
-	struct pgb_file_map map;
-	struct pgb_out_file out;
-	int status = pgb_file_map_open(&map, from, error);
-
-	if (status != 0)
-		return status;
-	status = pgb_out_open(&out, to, error);
-	if (status == 0) {
-		if (map.size_bytes > 0)
-			fwrite(map.bytes, 1, map.size_bytes, out.stream);
-		status = pgb_out_commit(&out, error);
-		pgb_out_discard(&out);
-	}
-	pgb_file_map_close(&map);
-	return status;
-}
-
 static bool is_folder(const char *path)
 {
 	struct stat status;
@@ -116,7 +99,7 @@ static int copy_folder(const char *from, const char *to, struct pgb_error *error
 			char *target = pgb_format("%s/%s", to, name);
 
 			status = is_folder(source) ? copy_folder(source, target, error)
-						   : copy_file(source, target, error);
+						   : pgb_file_copy(source, target, error);
 			free(source);
 			free(target);
 		}

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* rustc: LLVM's profiles by other flags; the linker is a C compiler's driver. */
+/*
+ * rustc: LLVM's profiles by other flags; the linker is a C compiler's driver. It reads sample
+ * profiles in nightly builds only (-Zprofile-sample-use), and has no context-sensitive stage.
+ */
 #include "pgo/toolchain_private.h"
 
 static const struct pgb_flag flags[] = {
 	{"-Cprofile-generate=%r", PGB_FLAG_INSTRUMENT | PGB_FLAG_COMPILE},
-	{"-Cprofile-use=%p", PGB_FLAG_USE | PGB_FLAG_COMPILE | PGB_FLAG_PROFILE},
-	{"-Clink-arg=-Wl,--emit-relocs", PGB_FLAG_USE | PGB_FLAG_COMPILE},
+	{"-Cprofile-use=%p",
+	 PGB_FLAG_USE | PGB_FLAG_INSTRUMENT_CS | PGB_FLAG_COMPILE | PGB_FLAG_PROFILE},
+	{"-Clink-arg=-Wl,--emit-relocs", PGB_FLAG_USE | PGB_FLAG_SAMPLING | PGB_FLAG_COMPILE},
 	{NULL, 0},
 };
 

@@ -24,15 +24,30 @@ static unsigned int path_depth(const char *path)
 	return depth;
 }
 
+static int write_line(const char *run, const char *name, unsigned long number,
+		      struct pgb_error *error)
+{
+	char *path = pgb_format("%s/%s", run, name);
+	struct pgb_out_file out;
+	int status = pgb_out_open(&out, path, error);
+
+	if (status == 0) {
+		fprintf(out.stream, "%lu\n", number);
+		status = pgb_out_commit(&out, error);
+		pgb_out_discard(&out);
+	}
+	free(path);
+	return status;
+}
+
 static int make_run(struct train *train, struct pgb_error *error)
 {
-	char *runs = pgb_format("%s/runs", train->state), *weight;
-	struct pgb_out_file out;
+	char *runs = pgb_format("%s/runs", train->state);
 	unsigned int number = 1;
 	int status = 0;
 
 	if (train->config->new_runs)
-		status = pgb_file_remove_tree(runs, error);
+		status = pgb_build_forget_runs(train->state, train->cs, error);
 	do {
 		free(train->run);
 		train->run = pgb_format("%s/%u", runs, number++);
@@ -42,20 +57,14 @@ static int make_run(struct train *train, struct pgb_error *error)
 		status = pgb_file_make_directories(train->run, error);
 	if (status != 0)
 		return status;
-	weight = pgb_format("%s/weight", train->run);
-	status = pgb_out_open(&out, weight, error);
-	if (status == 0) {
-		fprintf(out.stream, "%lu\n", train->config->weight);
-		status = pgb_out_commit(&out, error);
-		pgb_out_discard(&out);
-	}
-	free(weight);
-	return status;
+	status = write_line(train->run, "weight", train->config->weight, error);
+	return status == 0 && train->cs ? write_line(train->run, PGB_RUN_CS, 1, error) : status;
 }
 
 static int run_command(struct train *train, struct pgb_error *error)
 {
-	struct pgb_build_config config = {.mode = PGB_BUILD_INSTRUMENT,
+	struct pgb_build_config config = {.mode = train->cs ? PGB_BUILD_INSTRUMENT_CS
+							    : PGB_BUILD_INSTRUMENT,
 					  .state = train->config->state,
 					  .argv = train->config->argv};
 	struct pgb_build_environment environment;
@@ -87,6 +96,7 @@ static int check_state(struct train *train, struct pgb_error *error)
 
 	if (access(state, F_OK) == 0 && pgb_build_last_mode(state) != PGB_BUILD_NONE) {
 		train->state = realpath(state, NULL);
+		train->cs = pgb_build_last_mode(state) == PGB_BUILD_INSTRUMENT_CS;
 		if (access(state, W_OK) == 0)
 			return 0;
 		return pgb_fail(error, PGB_E_PERMISSION, "cannot write profiles to %s: %s", state,
@@ -117,17 +127,19 @@ static void explain_ending(struct pgb_text *text, int wait_status)
 int pgb_train_nothing(const struct train *train, struct pgb_error *error)
 {
 	char *line = pgb_process_command_line(train->config->argv);
+	enum pgb_build_mode mode = pgb_build_last_mode(train->state);
 	struct pgb_text why = {0};
 
 	if (access(train->run, W_OK) != 0)
 		pgb_text_addf(&why, "%s cannot be written: %s", train->run, strerror(errno));
-	else if (pgb_build_last_mode(train->state) == PGB_BUILD_USE)
-		pgb_text_add(&why, "the last build was with --use: its programs count nothing");
+	else if (pgb_build_mode_is_final(mode))
+		pgb_text_addf(&why, "the last build was with --%s: its programs count nothing",
+			      pgb_build_mode_word(mode));
 	else
 		explain_ending(&why, train->result->wait_status);
 	pgb_fail(error, PGB_E_EMPTY, "no profile was written by %s: %s", line,
 		 pgb_text_string(&why));
-	if (pgb_build_last_mode(train->state) == PGB_BUILD_USE)
+	if (pgb_build_mode_is_final(mode))
 		pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND");
 	else if (WIFSIGNALED(train->result->wait_status))
 		pgb_remedy(error, "let it end by itself, or end it in the way that it is meant to "

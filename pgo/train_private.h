@@ -10,6 +10,7 @@ struct train {
 	struct pgb_train_result *result;
 	char *state; /* absolute */
 	char *run;   /* STATE/runs/N */
+	bool cs;     /* the build is a context-sensitive one */
 };
 
 /* Merge all runs into the profiles. PGB_E_EMPTY: this run wrote nothing. */

@@ -9,8 +9,8 @@
 #include "pgobolt/pgo/cli/table.h"
 
 struct build_options {
-	const char *state;
-	bool instrument, use, partial_training, plain, strict;
+	const char *state, *sample;
+	bool instrument, use, sampling, cs, partial_training, plain, strict;
 };
 
 static const struct build_options defaults = {.state = PGB_STATE_DEFAULT};
@@ -29,6 +29,20 @@ static const struct pgb_option options[] = {
 	{.name = "strict",
 	 .offset = offsetof(struct build_options, strict),
 	 .help = "fail where objects of an earlier build were linked, instead of warning"},
+	{.name = "sampling",
+	 .offset = offsetof(struct build_options, sampling),
+	 .help = "build as usual, but with lines and relocations kept, for pgobolt record and a "
+		 "sample profile; with --use as well, for the next one"},
+	{.name = "sample",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "FILE",
+	 .offset = offsetof(struct build_options, sample),
+	 .help = "with --use, clang: use the sample profile FILE (pgobolt convert --format "
+		 "autofdo), no trained one"},
+	{.name = "cs",
+	 .offset = offsetof(struct build_options, cs),
+	 .help = "with --instrument, clang: use the profile there is, and count again, apart for "
+		 "each place that a function was inlined into"},
 	{.name = "partial-training",
 	 .offset = offsetof(struct build_options, partial_training),
 	 .help = "with --use, gcc: optimize what training did not reach as usual, not for size"},
@@ -60,6 +74,36 @@ static void warn_stale(struct pgb_output *output, const struct pgb_build_result 
 	pgb_text_release(&names);
 }
 
+static void warn_unprofiled(struct pgb_output *output, const struct build_options *wanted,
+			    const char *key)
+{
+	if (wanted->sample == NULL)
+		pgb_output_warning(output, "there is no profile for %s: compiled without one", key);
+	else if (strncmp(key, "gcc", 3) == 0)
+		pgb_output_warning(output,
+				   "%s reads no sample profiles of LLVM's kind: compiled without "
+				   "one. Build with clang, or train: pgobolt build --instrument, "
+				   "pgobolt train",
+				   key);
+	else
+		pgb_output_warning(output,
+				   "rustc (%s) reads sample profiles in nightly builds only "
+				   "(-Zprofile-sample-use): compiled without one. Train instead: "
+				   "pgobolt build --instrument, pgobolt train",
+				   key);
+}
+
+static const char *what_was_built(const struct build_options *wanted)
+{
+	if (wanted->plain)
+		return "As ever";
+	if (wanted->use)
+		return wanted->sample ? "With the sample profile" : "With the profile";
+	if (wanted->sampling)
+		return "To be sampled";
+	return wanted->cs ? "Instrumented, with the profile" : "Instrumented";
+}
+
 static void show(struct pgb_cli *cli, const struct build_options *wanted,
 		 const struct pgb_build_result *result)
 {
@@ -68,8 +112,7 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 
 	warn_stale(output, result);
 	for (size_t i = 0; i < result->unprofiled.items.count; i++)
-		pgb_output_warning(output, "there is no profile for %s: compiled without one",
-				   result->unprofiled.items.items[i]);
+		warn_unprofiled(output, wanted, result->unprofiled.items.items[i]);
 	if (result->own_profile)
 		pgb_output_warning(output,
 				   "%" PRIu64 " compiler calls have profiling flags of the build's "
@@ -78,18 +121,29 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 	if (result->exit_status != 0)
 		return;
 	pgb_output_note(output, "%s: %" PRIu64 " files compiled, %" PRIu64 " linked%s",
-			wanted->use	? "With the profile"
-			: wanted->plain ? "As ever"
-					: "Instrumented",
-			result->compiled, result->linked,
+			what_was_built(wanted), result->compiled, result->linked,
 			result->cargo ? ", besides what cargo compiled" : "");
 	if (wanted->plain)
 		return;
-	if (wanted->instrument)
+	if (wanted->sampling)
+		pgb_output_next(output, "pgobolt record -- PROGRAM ARGS, then pgobolt convert "
+					"-b PROGRAM pgobolt.data --format autofdo");
+	else if (wanted->instrument)
 		pgb_output_next(output, "pgobolt train%s%s -- PROGRAM ARGS",
 				state_given ? " --state " : "", state_given ? wanted->state : "");
 	else
 		pgb_output_next(output, "pgobolt record -- PROGRAM ARGS");
+}
+
+static enum pgb_build_mode mode_of(const struct build_options *wanted)
+{
+	if (wanted->plain)
+		return PGB_BUILD_NONE;
+	if (wanted->use)
+		return PGB_BUILD_USE;
+	if (wanted->sampling)
+		return PGB_BUILD_SAMPLING;
+	return wanted->cs ? PGB_BUILD_INSTRUMENT_CS : PGB_BUILD_INSTRUMENT;
 }
 
 static json_t *words_json(const struct pgb_shim_words *words)
@@ -105,13 +159,10 @@ static json_t *result_json(const struct build_options *wanted,
 			   const struct pgb_build_result *result)
 {
 	return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "mode",
-			 wanted->use	 ? "use"
-			 : wanted->plain ? "none"
-					 : "instrument",
-			 "exit_status", result->exit_status, "compiled",
-			 (json_int_t)result->compiled, "linked", (json_int_t)result->linked,
-			 "cargo_calls", (json_int_t)result->cargo, "left_alone",
-			 (json_int_t)result->own_profile, "compilers",
+			 pgb_build_mode_word(mode_of(wanted)), "exit_status", result->exit_status,
+			 "compiled", (json_int_t)result->compiled, "linked",
+			 (json_int_t)result->linked, "cargo_calls", (json_int_t)result->cargo,
+			 "left_alone", (json_int_t)result->own_profile, "compilers",
 			 words_json(&result->compilers), "without_profile",
 			 words_json(&result->unprofiled), "stale", words_json(&result->stale));
 }
@@ -119,13 +170,17 @@ static json_t *result_json(const struct build_options *wanted,
 static int check(const struct pgb_cli *cli, const struct build_options *wanted,
 		 struct pgb_error *error)
 {
-	int modes = wanted->instrument + wanted->use + wanted->plain;
+	int modes = wanted->instrument + (wanted->use || wanted->sampling) + wanted->plain;
 
 	if (modes != 1) {
 		pgb_fail(error, PGB_E_USAGE, "build needs --instrument or --use%s",
-			 modes ? ", not both" : "");
+			 modes ? ", not both" : ", or --sampling");
 		return pgb_remedy(error, "first: pgobolt build --instrument -- make");
 	}
+	if (wanted->cs && !wanted->instrument)
+		return pgb_fail(error, PGB_E_USAGE, "--cs goes with --instrument");
+	if (wanted->sample && !wanted->use)
+		return pgb_fail(error, PGB_E_USAGE, "--sample goes with --use");
 	if (wanted->partial_training && !wanted->use)
 		return pgb_fail(error, PGB_E_USAGE, "--partial-training goes with --use");
 	return pgb_cli_check_program(cli, "pgobolt build --instrument -- make", error);
@@ -135,12 +190,12 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 {
 	const struct build_options *wanted = cli->options;
 	struct pgb_build_config config = {
-		.mode = wanted->use	? PGB_BUILD_USE
-			: wanted->plain ? PGB_BUILD_NONE
-					: PGB_BUILD_INSTRUMENT,
+		.mode = mode_of(wanted),
 		.state = wanted->state,
 		.argv = cli->arguments.program,
 		.partial_training = wanted->partial_training,
+		.sample = wanted->sample,
+		.lines = wanted->use && wanted->sampling,
 	};
 	struct pgb_build_result result;
 	int code = check(cli, wanted, error);
@@ -167,6 +222,11 @@ static const struct pgb_example examples[] = {
 	{"pgobolt build --instrument -- sh -c 'cmake -B b && cmake --build b'",
 	 "configure and build"},
 	{"pgobolt build --use -- make clean all", "after pgobolt train"},
+	{"pgobolt build --instrument --cs -- make clean all",
+	 "after pgobolt train: clang's second, context-sensitive stage; train again"},
+	{"pgobolt build --sampling -- make clean all", "no training: a program to be recorded"},
+	{"pgobolt build --use --sample app.afdo -- make clean all",
+	 "after pgobolt convert --format autofdo"},
 	{"pgobolt build --use -- cargo build --bin app", "a Rust program"},
 	{NULL, NULL},
 };
@@ -174,7 +234,7 @@ static const struct pgb_example examples[] = {
 const struct pgb_command pgb_command_build = {
 	.name = "build",
 	.summary = "build a program with PGO flags",
-	.synopsis = "--instrument|--use -- BUILD COMMAND",
+	.synopsis = "--instrument|--use|--sampling -- BUILD COMMAND",
 	.description =
 		"Runs BUILD COMMAND with stand-ins for clang, gcc, rustc and cargo first in PATH, "
 		"which add the flags and become the real compiler; compilers that CC and CXX name "

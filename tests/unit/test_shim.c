@@ -206,6 +206,69 @@ static void test_no_profile(void **state)
 	pgb_shim_words_release(&flags);
 }
 
+static char *flags_of(const struct pgb_shim_settings *settings,
+		      const struct pgb_toolchain *toolchain)
+{
+	struct pgb_shim_step step = {.compiles = true, .links = true};
+	struct pgb_shim_words flags = {0};
+	char *got;
+
+	pgb_shim_flags(settings, toolchain, &step, &flags);
+	got = joined(&flags);
+	pgb_shim_words_release(&flags);
+	return got;
+}
+
+/* Builds to be sampled, with a sample profile, and of the context-sensitive stage. */
+static void test_other_modes(void **state)
+{
+#define LINES  "-gline-tables-only|-fdebug-info-for-profiling|-funique-internal-linkage-names|"
+#define SAMPLE "-fprofile-sample-use=/s/a|-funique-internal-linkage-names|-Wno-backend-plugin|"
+	static const struct {
+		struct pgb_shim_settings settings;
+		const struct pgb_toolchain *toolchain;
+		const char *expected;
+	} rows[] = {
+		{{.mode = PGB_BUILD_SAMPLING, .profile = "/s/p"},
+		 &pgb_toolchain_clang,
+		 LINES "-Wl,--emit-relocs"},
+		{{.mode = PGB_BUILD_SAMPLING},
+		 &pgb_toolchain_gcc,
+		 "-fno-reorder-blocks-and-partition|-Wl,--emit-relocs"},
+		{{.mode = PGB_BUILD_SAMPLING},
+		 &pgb_toolchain_rustc,
+		 "-Clink-arg=-Wl,--emit-relocs"},
+		{{.mode = PGB_BUILD_USE, .sample = "/s/a"},
+		 &pgb_toolchain_clang,
+		 SAMPLE "-Wl,--emit-relocs"},
+		{{.mode = PGB_BUILD_USE, .sample = "/s/a", .lines = true},
+		 &pgb_toolchain_clang,
+		 SAMPLE LINES "-Wl,--emit-relocs"},
+		{{.mode = PGB_BUILD_INSTRUMENT_CS, .raw = "/s/r", .profile = "/s/p"},
+		 &pgb_toolchain_clang,
+		 "-fcs-profile-generate=/s/r|-fprofile-use=/s/p" LLVM_W},
+		{{.mode = PGB_BUILD_INSTRUMENT_CS, .raw = "/s/r", .profile = "/s/p"},
+		 &pgb_toolchain_gcc,
+		 GCC_P},
+		{{.mode = PGB_BUILD_INSTRUMENT_CS, .raw = "/s/r", .profile = "/s/p"},
+		 &pgb_toolchain_rustc,
+		 "-Cprofile-use=/s/p"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *got = flags_of(&rows[i].settings, rows[i].toolchain);
+
+		if (strcmp(got, rows[i].expected) != 0)
+			fail_msg("row %zu: %s", i, got);
+		free(got);
+	}
+	for (int mode = 0; mode <= PGB_BUILD_INSTRUMENT_CS; mode++)
+		assert_int_equal(pgb_build_mode_of(pgb_build_mode_word((enum pgb_build_mode)mode)),
+				 mode);
+	assert_int_equal(pgb_build_mode_of("used"), PGB_BUILD_NONE);
+}
+
 static void test_strip_left_out(void **state)
 {
 	static const struct {
@@ -391,11 +454,11 @@ static void test_path_without(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	     cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_no_profile),   cmocka_unit_test(test_strip_left_out),
-		cmocka_unit_test(test_strip_tool),   cmocka_unit_test(test_response_files),
-		cmocka_unit_test(test_cargo),	     cmocka_unit_test(test_real),
-		cmocka_unit_test(test_path_without),
+		cmocka_unit_test(test_names),	       cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_other_modes),    cmocka_unit_test(test_no_profile),
+		cmocka_unit_test(test_strip_left_out), cmocka_unit_test(test_strip_tool),
+		cmocka_unit_test(test_response_files), cmocka_unit_test(test_cargo),
+		cmocka_unit_test(test_real),	       cmocka_unit_test(test_path_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,13 +4,13 @@
  * folder, ".pgobolt" in the folder where it is called unless told otherwise:
  *
  *	bin/		shims, first in PATH
- *	mode		the last build: "instrument", or "use PROFILES"
+ *	mode		the last build: "instrument", "instrument-cs", "sampling", "use PROFILES"
  *	compiled	what the shims saw since the mode changed, one tab-separated line each:
  *			compiler KEY, object FILE, source FILE, own FILE, unprofiled KEY,
  *			cargo FOLDER, link FILE, input FILE (of that link)
  *	raw/KEY/	where programs write their counts when nobody trains them
- *	runs/N/		one training run: weight, raw profiles
- *	profile/	merged: see pgo/toolchain.h
+ *	runs/N/		one training run: weight, raw profiles; `cs`: of a context-sensitive build
+ *	profile/	merged: see pgo/toolchain.h; sample-HASH.afdo: a copy of the sample profile
  */
 #ifndef PGOBOLT_PGO_BUILD_H
 #define PGOBOLT_PGO_BUILD_H
@@ -22,12 +22,15 @@
 #include "pgobolt/pgo/shim.h"
 
 #define PGB_STATE_DEFAULT ".pgobolt"
+#define PGB_RUN_CS	  "cs" /* in a run of a context-sensitive build */
 
 struct pgb_build_config {
 	enum pgb_build_mode mode;
 	const char *state; /* the state folder; made where it is missing */
 	const char *const *argv;
 	bool partial_training; /* USE, gcc: functions without counts are not cold */
+	const char *sample;    /* USE: this sample profile instead of the trained one; NULL */
+	bool lines;	       /* USE: with what SAMPLING adds, for the next sample profile */
 };
 
 struct pgb_build_result {
@@ -62,8 +65,8 @@ void pgb_build_environment_release(struct pgb_build_environment *environment);
 
 /*
  * Errors besides those of starting the command: PGB_E_EMPTY (nothing went through the shims since
- * the mode changed; USE without a profile), PGB_E_UNSUPPORTED (no compiler here). A build that
- * fails is no error: see exit_status.
+ * the mode changed; USE and INSTRUMENT_CS without a profile), PGB_E_UNSUPPORTED (no compiler here),
+ * those of reading `sample`. A build that fails is no error: see exit_status.
  */
 int pgb_build_run(const struct pgb_build_config *config, struct pgb_build_result *result,
 		  struct pgb_error *error);
@@ -80,6 +83,9 @@ char *pgb_build_log(const char *state);
 
 /* The mode of the last build, PGB_BUILD_NONE where there was none. */
 enum pgb_build_mode pgb_build_last_mode(const char *state);
+
+/* Forget training runs: all of them, or those of context-sensitive builds. */
+int pgb_build_forget_runs(const char *state, bool only_cs, struct pgb_error *error);
 
 /* Fill STATE/bin with a shim for every compiler in PATH. PGB_E_UNSUPPORTED: there is none. */
 int pgb_build_shims(const char *state, struct pgb_error *error);

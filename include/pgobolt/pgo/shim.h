@@ -18,8 +18,10 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/pgo/toolchain.h"
 
-#define PGB_SHIM_MODE_VARIABLE	  "PGOBOLT_SHIM_MODE"	 /* instrument, use */
+#define PGB_SHIM_MODE_VARIABLE	  "PGOBOLT_SHIM_MODE"	 /* pgb_build_mode_word() */
 #define PGB_SHIM_STATE_VARIABLE	  "PGOBOLT_SHIM_STATE"	 /* absolute path of the state folder */
+#define PGB_SHIM_SAMPLE_VARIABLE  "PGOBOLT_SHIM_SAMPLE"	 /* absolute path of a sample profile */
+#define PGB_SHIM_LINES_VARIABLE	  "PGOBOLT_SHIM_LINES"	 /* set: lines, too */
 #define PGB_SHIM_PARTIAL_VARIABLE "PGOBOLT_SHIM_PARTIAL" /* set: -fprofile-partial-training */
 #define PGB_SHIM_CARGO_VARIABLE	  "PGOBOLT_SHIM_CARGO"	 /* set: cargo gives rustc its flags */
 
@@ -48,6 +50,8 @@ struct pgb_shim_settings {
 	enum pgb_build_mode mode;
 	const char *raw;     /* folder of raw profiles */
 	const char *profile; /* NULL: there is none for this compiler */
+	const char *sample;  /* instead of the profile; NULL */
+	bool lines;	     /* USE: with what a recording of it needs, too */
 	bool partial_training;
 };
 
@@ -86,6 +90,12 @@ struct pgb_shim_cargo {
 };
 void pgb_shim_cargo(const struct pgb_shim_cargo *cargo, const struct pgb_shim_words *rust_flags,
 		    const char *const *arguments, struct pgb_shim_words *words, char **variable);
+
+/* "instrument", "use" ..; the mode of such a word, NONE for others. */
+const char *pgb_build_mode_word(enum pgb_build_mode mode);
+enum pgb_build_mode pgb_build_mode_of(const char *word);
+/* Is what such a build links for llvm-bolt: with relocations and symbols? */
+bool pgb_build_mode_is_final(enum pgb_build_mode mode);
 
 /* Was pgobolt started under a compiler's name? */
 bool pgb_shim_is_one(const char *argv0);

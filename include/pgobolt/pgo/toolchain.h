@@ -28,7 +28,13 @@ enum pgb_tool_kind {
 	PGB_TOOL_STRIP,
 };
 
-enum pgb_build_mode { PGB_BUILD_NONE, PGB_BUILD_INSTRUMENT, PGB_BUILD_USE };
+enum pgb_build_mode {
+	PGB_BUILD_NONE,
+	PGB_BUILD_INSTRUMENT,
+	PGB_BUILD_USE,
+	PGB_BUILD_SAMPLING,	 /* as it is, but with lines and relocations: to be recorded */
+	PGB_BUILD_INSTRUMENT_CS, /* with the profile, and counting again behind its inlining */
+};
 
 /* When a flag is added. */
 enum pgb_flag_when {
@@ -38,9 +44,13 @@ enum pgb_flag_when {
 	PGB_FLAG_LINK = 1 << 3,
 	PGB_FLAG_PROFILE = 1 << 4,	    /* only where there is a profile to use */
 	PGB_FLAG_PARTIAL_TRAINING = 1 << 5, /* only when asked for */
+	PGB_FLAG_SAMPLING = 1 << 6,
+	PGB_FLAG_INSTRUMENT_CS = 1 << 7,
+	PGB_FLAG_SAMPLE = 1 << 8, /* only where there is a sample profile to use */
 };
 
-/* In `text` %r stands for the folder of raw profiles, %p for the profile. */
+/* In `text` %r stands for the folder of raw profiles, %p for the profile, %s for the sample
+ * profile. */
 struct pgb_flag {
 	const char *text; /* NULL ends a table */
 	unsigned int when;
@@ -66,6 +76,7 @@ struct pgb_toolchain {
 	const char *key;	/* "llvm": its profiles' name, before the version */
 	const char *merger;	/* "llvm-profdata" */
 	bool profile_is_folder; /* a folder of files, one per object; else one .profdata */
+	bool reads_samples;	/* LLVM's sample profiles */
 	const struct pgb_flag *flags;
 	/* Beginnings of flags by which a build does profiling of its own; NULL-ended. */
 	const char *const *own_flags;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files build*.c share. */
+#ifndef PGOBOLT_PGO_BUILD_PRIVATE_H
+#define PGOBOLT_PGO_BUILD_PRIVATE_H
+
+#include "pgobolt/pgo/build.h"
+
+/*
+ * Note the mode in the state folder, and in the environment which sample profile holds. A new
+ * mode, or a new profile, starts a new log: what was compiled before is not of it.
+ */
+int pgb_build_set_mode(struct pgb_build_environment *environment,
+		       const struct pgb_build_config *config, struct pgb_error *error);
+
+/* When the mode began. */
+int64_t pgb_build_started_ns(const char *state);
+
+#endif
