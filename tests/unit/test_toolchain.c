@@ -78,14 +78,18 @@ static void test_tables(void **state)
 	for (size_t i = 0; pgb_toolchains[i]; i++)
 		for (const struct pgb_flag *flag = pgb_toolchains[i]->flags; flag->text; flag++) {
 			const char *percent = strchr(flag->text, '%');
-			unsigned int mode = flag->when & (PGB_FLAG_INSTRUMENT | PGB_FLAG_USE);
+			unsigned int counts = PGB_FLAG_INSTRUMENT | PGB_FLAG_INSTRUMENT_CS;
+			unsigned int mode =
+				flag->when & (counts | PGB_FLAG_USE | PGB_FLAG_SAMPLING);
 
-			assert_true(mode == PGB_FLAG_INSTRUMENT || mode == PGB_FLAG_USE);
+			assert_true(mode != 0);
 			assert_true(flag->when & (PGB_FLAG_COMPILE | PGB_FLAG_LINK));
 			if (percent && percent[1] == 'p')
 				assert_true(flag->when & PGB_FLAG_PROFILE);
+			else if (percent && percent[1] == 's')
+				assert_true(flag->when & PGB_FLAG_SAMPLE);
 			else if (percent)
-				assert_true(percent[1] == 'r' && mode == PGB_FLAG_INSTRUMENT);
+				assert_true(percent[1] == 'r' && (mode & ~counts) == 0);
 		}
 }
 
