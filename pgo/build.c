@@ -251,6 +251,8 @@ static int examine(const struct pgb_build_config *config, const char *state, siz
 
 	pgb_build_read_log(result, log + (size_before < length ? size_before : length),
 			   pgb_build_started_ns(state));
+	if (pgb_build_mode_is_final(config->mode))
+		pgb_build_check_outputs(result);
 	if (size_before >= length)
 		pgb_build_read_log(&whole, log, INT64_MIN);
 	if (size_before >= length && is_empty(&whole) && result->exit_status == 0)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What the shims wrote down about a build. */
+#include "pgo/build_private.h"
+
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "pgobolt/pgo/build.h"
+#include "pgobolt/bolt/elf_image.h"
 
 static void add_once(struct pgb_shim_words *words, const char *word)
 {
@@ -23,7 +25,7 @@ static bool is_probe(const char *path)
 	base = base ? base + 1 : path;
 	return strncmp(base, "conftest", 8) == 0 || strstr(path, "/CMakeFiles/CMakeScratch/") ||
 	       strstr(path, "/CMakeFiles/CMakeTmp/") || strstr(path, "/CMakeFiles/CMakeTry") ||
-	       strstr(path, "/CompilerIdC") || strstr(path, "/meson-private/tmp");
+	       strstr(path, "/CompilerIdC") || strstr(path, "/meson-private/");
 }
 
 /* The system's start files and libraries are older than any build, and fine. */
@@ -77,9 +79,10 @@ static void read_line(struct pgb_build_result *result, const char *what, const c
 		return;
 	else if (strcmp(what, "object") == 0 || strcmp(what, "source") == 0)
 		result->compiled++;
-	else if (strcmp(what, "link") == 0)
+	else if (strcmp(what, "link") == 0) {
 		result->linked++;
-	else if (strcmp(what, "own") == 0)
+		add_once(&result->outputs, value);
+	} else if (strcmp(what, "own") == 0)
 		result->own_profile++;
 }
 
@@ -99,9 +102,25 @@ void pgb_build_read_log(struct pgb_build_result *result, const char *text, int64
 	}
 }
 
+void pgb_build_check_outputs(struct pgb_build_result *result)
+{
+	for (size_t i = 0; i < result->outputs.items.count; i++) {
+		const char *path = result->outputs.items.items[i];
+		struct pgb_elf_image *image;
+
+		if (pgb_elf_image_open(&image, path, NULL) != 0)
+			continue; /* gone, or nothing that runs */
+		if (!pgb_elf_image_has_code_relocations(image) || !pgb_elf_image_has_symbols(image))
+			pgb_shim_words_add(&result->unfit, path);
+		pgb_elf_image_close(image);
+	}
+}
+
 void pgb_build_result_release(struct pgb_build_result *result)
 {
 	pgb_shim_words_release(&result->compilers);
 	pgb_shim_words_release(&result->unprofiled);
 	pgb_shim_words_release(&result->stale);
+	pgb_shim_words_release(&result->outputs);
+	pgb_shim_words_release(&result->unfit);
 }

@@ -12,6 +12,9 @@
 int pgb_build_set_mode(struct pgb_build_environment *environment,
 		       const struct pgb_build_config *config, struct pgb_error *error);
 
+/* Which outputs llvm-bolt cannot rearrange. */
+void pgb_build_check_outputs(struct pgb_build_result *result);
+
 /* When the mode began. */
 int64_t pgb_build_started_ns(const char *state);
 

@@ -247,6 +247,14 @@ static char *default_object(const char *source)
 	return pgb_format("%.*s.o", (int)(dot ? (size_t)(dot - base) : strlen(base)), base);
 }
 
+/* configure's first test has no -o: that is how it finds out about a.out. */
+static const char *default_output(const struct pgb_shim_step *step)
+{
+	return step->sources.count > 0 && strncmp(step->sources.items[0], "conftest", 8) == 0
+		       ? "conftest"
+		       : "a.out";
+}
+
 static void log_compile(struct pgb_text *text, const struct pgb_shim_step *step, const char *folder)
 {
 	for (size_t i = 0; i < step->sources.count; i++) {
@@ -286,7 +294,7 @@ static void log_step(const struct call *call, const struct pgb_compiler *compile
 	    !call->settings.sample)
 		log_line(&text, "unprofiled", NULL, key);
 	if (step->links) {
-		log_line(&text, "link", folder, step->output ? step->output : "a.out");
+		log_line(&text, "link", folder, step->output ? step->output : default_output(step));
 		for (size_t i = 0; i < step->inputs.count; i++)
 			log_line(&text, "input", folder, step->inputs.items[i]);
 	}
@@ -334,10 +342,24 @@ static void add_compiler(struct call *call, const struct pgb_compiler *compiler,
 	pgb_shim_words_release(&expanded);
 }
 
+/* ccache distcc gcc: all that only start the next one, as themselves. */
+static const char *const *skip_launchers(struct call *call, const char *const *arguments)
+{
+	for (; arguments[0] && pgb_tool_kind(arguments[0]) == PGB_TOOL_LAUNCHER; arguments++) {
+		struct pgb_shim_real real = {0};
+		bool listed = strchr(arguments[0], '/') == NULL &&
+			      pgb_shim_real_read(&real, call->folder, arguments[0], NULL) == 0;
+
+		pgb_shim_words_add(&call->words, listed ? real.path : arguments[0]);
+		free(real.path);
+	}
+	return arguments;
+}
+
 /* ccache COMPILER ..: the flags go behind the compiler, where ccache counts them. */
 static void add_launcher(struct call *call)
 {
-	const char *const *arguments = call->argv + 1;
+	const char *const *arguments = skip_launchers(call, call->argv + 1);
 	struct pgb_shim_real real = {0};
 	struct pgb_error ignored = {0};
 	const char *slash = arguments[0] ? strrchr(arguments[0], '/') : NULL;

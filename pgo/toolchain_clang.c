@@ -93,11 +93,21 @@ void pgb_llvm_profdata_parse(struct pgb_merge_counts *counts, const char *shown)
 {
 	counts->functions = number_behind(shown, "Total functions: ");
 	counts->functions_run = number_behind(shown, "maximum count (>= 1): ");
+	for (; *shown; shown += strcspn(shown, "\n") + (shown[strcspn(shown, "\n")] == '\n')) {
+		const char *behind = strstr(shown, ": (Max = 0 Sum = 0)\n");
+
+		if (strncmp(shown, "  ", 2) != 0 || behind == NULL ||
+		    (size_t)(behind - shown) > strcspn(shown, "\n"))
+			continue;
+		pgb_text_add_bytes(&counts->unreached, shown + 2, (size_t)(behind - shown) - 2);
+		pgb_text_add(&counts->unreached, "\n");
+	}
 }
 
 static void ask_counts(const char *tool, const char *profile, struct pgb_merge_counts *counts)
 {
-	const char *argv[] = {tool, "show", "--value-cutoff=1", profile, NULL};
+	const char *argv[] = {tool,    "show", "--value-cutoff=1", "--list-below-cutoff",
+			      profile, NULL};
 	struct pgb_spawn spawn = {.argv = argv, .quiet_stdin = true};
 	struct pgb_text shown = {0}, complaints = {0};
 	int wait_status = 0;

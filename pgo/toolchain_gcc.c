@@ -11,6 +11,7 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/collector/process.h"
+#include "pgobolt/pgo/shim.h"
 
 enum { MERGE_TIMEOUT_S = 3600 };
 
@@ -110,6 +111,71 @@ static int copy_folder(const char *from, const char *to, struct pgb_error *error
 	return status;
 }
 
+/* ---- how many functions ran */
+
+void pgb_gcov_dump_parse(struct pgb_merge_counts *counts, const char *shown)
+{
+	bool ran = false;
+
+	while (*shown) {
+		size_t length = strcspn(shown, "\n");
+		char *line = pgb_dup_bytes(shown, length);
+
+		if (strstr(line, ":FUNCTION ident=")) {
+			counts->functions++;
+			ran = false;
+		} else if (!ran && strstr(line, ":COUNTERS arcs ") &&
+			   strstr(line, "(all zero)") == NULL) {
+			counts->functions_run++;
+			ran = true;
+		}
+		free(line);
+		shown += length + (shown[length] == '\n');
+	}
+}
+
+/* argv is emptied. What cannot be asked stays unknown. */
+static void ask_some(struct pgb_shim_words *argv, struct pgb_merge_counts *counts)
+{
+	struct pgb_spawn spawn = {.quiet_stdin = true};
+	struct pgb_text shown = {0}, complaints = {0};
+	int wait_status = 0;
+
+	pgb_array_push(&argv->items, NULL);
+	spawn.argv = (const char *const *)argv->items.items;
+	if (pgb_process_run(&spawn, MERGE_TIMEOUT_S, &shown, &complaints, &wait_status, NULL) == 0)
+		pgb_gcov_dump_parse(counts, pgb_text_string(&shown));
+	pgb_text_release(&shown);
+	pgb_text_release(&complaints);
+	pgb_shim_words_release(argv);
+}
+
+/* gcov-dump beside gcov-tool, for so many files at once as a command line can hold. */
+static void ask_counts(const char *tool, const char *folder, struct pgb_merge_counts *counts)
+{
+	enum { FILES_MOST = 500 };
+	const char *slash = strrchr(tool, '/'), *name = strstr(slash ? slash : tool, "gcov-tool");
+	struct pgb_shim_words argv = {0};
+	struct dirent **entries;
+	int count = scandir(folder, &entries, NULL, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		if (name && argv.items.count == 0)
+			pgb_array_push(&argv.items,
+				       pgb_format("%.*sgcov-dump%s", (int)(name - tool), tool,
+						  name + strlen("gcov-tool")));
+		if (name && entries[i]->d_name[0] != '.')
+			pgb_array_push(&argv.items,
+				       pgb_format("%s/%s", folder, entries[i]->d_name));
+		free(entries[i]);
+		if (argv.items.count > FILES_MOST || (argv.items.count > 1 && i + 1 == count))
+			ask_some(&argv, counts);
+	}
+	pgb_shim_words_release(&argv);
+	if (count >= 0)
+		free(entries);
+}
+
 /* A run's counts as they are, then one run after another on top of them. */
 static int merge(const char *tool, const struct pgb_raw_profiles *raw, const char *output,
 		 struct pgb_merge_counts *counts, struct pgb_error *error)
@@ -135,6 +201,8 @@ static int merge(const char *tool, const struct pgb_raw_profiles *raw, const cha
 		status = copy_folder(sum.path, output, error);
 	if (status != 0 && raw->items.count > 1)
 		(void)pgb_file_remove_tree(sum.path, NULL);
+	if (status == 0)
+		ask_counts(tool, output, counts);
 	free(sum.path);
 	return status;
 }

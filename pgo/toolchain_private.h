@@ -8,7 +8,10 @@
 int pgb_llvm_merge(const char *tool, const struct pgb_raw_profiles *raw, const char *output,
 		   struct pgb_merge_counts *counts, struct pgb_error *error);
 
-/* The figures in what `llvm-profdata show --value-cutoff=1` printed. */
+/* The figures in what `llvm-profdata show --value-cutoff=1 --list-below-cutoff` printed. */
 void pgb_llvm_profdata_parse(struct pgb_merge_counts *counts, const char *shown);
+
+/* Add what `gcov-dump FILE.gcda..` printed: functions, and those with a count. */
+void pgb_gcov_dump_parse(struct pgb_merge_counts *counts, const char *shown);
 
 #endif

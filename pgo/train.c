@@ -90,9 +90,29 @@ static int run_command(struct train *train, struct pgb_error *error)
 
 /* ---- before and after */
 
+/* "../../.pgobolt"; NULL: in none of them. The caller frees it. */
+static char *find_above(const char *state)
+{
+	enum { FOLDERS_MOST = 32 };
+	struct pgb_text prefix = {0};
+	char *found = NULL;
+
+	for (int i = 0; i < FOLDERS_MOST && state[0] != '/' && found == NULL; i++) {
+		pgb_text_add(&prefix, "../");
+		found = pgb_format("%s%s", prefix.data, state);
+		if (pgb_build_last_mode(found) == PGB_BUILD_NONE) {
+			free(found);
+			found = NULL;
+		}
+	}
+	pgb_text_release(&prefix);
+	return found;
+}
+
 static int check_state(struct train *train, struct pgb_error *error)
 {
 	const char *state = train->config->state;
+	char *above;
 
 	if (access(state, F_OK) == 0 && pgb_build_last_mode(state) != PGB_BUILD_NONE) {
 		train->state = realpath(state, NULL);
@@ -104,7 +124,13 @@ static int check_state(struct train *train, struct pgb_error *error)
 	}
 	pgb_fail(error, PGB_E_NOT_FOUND, "no build that pgobolt instrumented is known here: no %s",
 		 state);
-	return pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND");
+	above = find_above(state);
+	if (above)
+		pgb_remedy(error, "there is one in a folder above: --state %s", above);
+	else
+		pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND");
+	free(above);
+	return PGB_E_NOT_FOUND;
 }
 
 static void explain_ending(struct pgb_text *text, int wait_status)
@@ -121,7 +147,9 @@ static void explain_ending(struct pgb_text *text, int wait_status)
 			      WEXITSTATUS(wait_status));
 	else
 		pgb_text_add(text, "is it the program that was built with --instrument? was it "
-				   "started with an empty environment, or did it leave by _exit?");
+				   "started with an empty environment, did it leave by _exit, or "
+				   "may it not write to the state folder (another user, a sandbox, "
+				   "a container)?");
 }
 
 int pgb_train_nothing(const struct train *train, struct pgb_error *error)
@@ -157,6 +185,8 @@ void pgb_train_result_release(struct pgb_train_result *result)
 	for (size_t i = 0; i < result->profiles.count; i++) {
 		free(result->profiles.items[i].key);
 		free(result->profiles.items[i].path);
+		free(result->profiles.items[i].unreached_path);
+		pgb_text_release(&result->profiles.items[i].counts.unreached);
 	}
 	pgb_array_release(&result->profiles);
 }

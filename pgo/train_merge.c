@@ -254,6 +254,29 @@ static int place_folder(struct pgb_train_profile *profile, const char *folder, c
 	return code;
 }
 
+/* KEY.unreached, or none. */
+static int write_unreached(struct pgb_train_profile *profile, const char *folder,
+			   struct pgb_error *error)
+{
+	char *path = pgb_format("%s/%s.unreached", folder, profile->key);
+	struct pgb_out_file out;
+	int code;
+
+	unlink(path);
+	if (profile->counts.unreached.length == 0) {
+		free(path);
+		return 0;
+	}
+	profile->unreached_path = path;
+	code = pgb_out_open(&out, path, error);
+	if (code == 0) {
+		fputs(pgb_text_string(&profile->counts.unreached), out.stream);
+		code = pgb_out_commit(&out, error);
+		pgb_out_discard(&out);
+	}
+	return code;
+}
+
 /* Takes nothing where no run has anything for this key. */
 static int merge_key(struct train *train, const char *key, const char *folder, uint64_t *id,
 		     struct pgb_error *error)
@@ -283,6 +306,8 @@ static int merge_key(struct train *train, const char *key, const char *folder, u
 		if (status == 0)
 			status = compiler.toolchain->merge(tool, &raw, merged, &profile.counts,
 							   error);
+		if (status == 0)
+			status = write_unreached(&profile, folder, error);
 		if (status == 0)
 			status = compiler.toolchain->profile_is_folder
 					 ? place_folder(&profile, folder, merged, id, error)

@@ -74,6 +74,17 @@ static void warn_stale(struct pgb_output *output, const struct pgb_build_result 
 	pgb_text_release(&names);
 }
 
+/* Something else than the compiler and strip took them away: objcopy, ld. */
+static void warn_unfit(struct pgb_output *output, const struct pgb_build_result *result)
+{
+	for (size_t i = 0; i < result->unfit.items.count && i < STALE_SHOWN_MAX; i++)
+		pgb_output_warning(output,
+				   "%s has no relocations or no symbols: pgobolt optimize cannot "
+				   "rearrange it. Does the build strip it by objcopy or a tool of "
+				   "its own, or link it by ld? Leave that out, link with -Wl,-q",
+				   result->unfit.items.items[i]);
+}
+
 static void warn_unprofiled(struct pgb_output *output, const struct build_options *wanted,
 			    const char *key)
 {
@@ -111,6 +122,7 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 	bool state_given = strcmp(wanted->state, PGB_STATE_DEFAULT) != 0;
 
 	warn_stale(output, result);
+	warn_unfit(output, result);
 	for (size_t i = 0; i < result->unprofiled.items.count; i++)
 		warn_unprofiled(output, wanted, result->unprofiled.items.items[i]);
 	if (result->own_profile)
@@ -120,11 +132,17 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 				   result->own_profile);
 	if (result->exit_status != 0)
 		return;
-	pgb_output_note(output, "%s: %" PRIu64 " files compiled, %" PRIu64 " linked%s",
-			what_was_built(wanted), result->compiled, result->linked,
+	pgb_output_note(output, "%s: %" PRIu64 " file%s compiled, %s linked%s",
+			what_was_built(wanted), result->compiled, result->compiled == 1 ? "" : "s",
+			result->linked ? PGB_COUNT(result->linked) : "none",
 			result->cargo ? ", besides what cargo compiled" : "");
 	if (wanted->plain)
 		return;
+	if (result->compiled && !result->linked)
+		pgb_output_note(output,
+				"  a library alone cannot be %s: link the program by "
+				"pgobolt build as well",
+				wanted->instrument ? "trained" : "rearranged");
 	if (wanted->sampling)
 		pgb_output_next(output, "pgobolt record -- PROGRAM ARGS, then pgobolt convert "
 					"-b PROGRAM pgobolt.data --format autofdo");
@@ -158,13 +176,14 @@ static json_t *words_json(const struct pgb_shim_words *words)
 static json_t *result_json(const struct build_options *wanted,
 			   const struct pgb_build_result *result)
 {
-	return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "mode",
+	return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "mode",
 			 pgb_build_mode_word(mode_of(wanted)), "exit_status", result->exit_status,
 			 "compiled", (json_int_t)result->compiled, "linked",
 			 (json_int_t)result->linked, "cargo_calls", (json_int_t)result->cargo,
 			 "left_alone", (json_int_t)result->own_profile, "compilers",
-			 words_json(&result->compilers), "without_profile",
-			 words_json(&result->unprofiled), "stale", words_json(&result->stale));
+			 words_json(&result->compilers), "unfit", words_json(&result->unfit),
+			 "without_profile", words_json(&result->unprofiled), "stale",
+			 words_json(&result->stale));
 }
 
 static int check(const struct pgb_cli *cli, const struct build_options *wanted,

@@ -43,8 +43,10 @@ static void show_profile(struct pgb_output *output, const struct pgb_train_profi
 		profile->key, profile->raw_count, PGB_SIZE(profile->raw_size_bytes), profile->runs,
 		profile->runs == 1 ? "" : "s", PGB_SIZE(profile->size_bytes));
 	if (profile->counts.functions)
-		pgb_output_note(output, "  %lu functions, %lu of them ran",
-				profile->counts.functions, profile->counts.functions_run);
+		pgb_output_note(output, "  %lu functions, %lu of them ran%s%s",
+				profile->counts.functions, profile->counts.functions_run,
+				profile->unreached_path ? "; the others: " : "",
+				profile->unreached_path ? profile->unreached_path : "");
 	if (profile->counts.raw_damaged)
 		pgb_output_warning(output,
 				   "%lu raw profiles of %s could not be read and were left out: "
@@ -62,8 +64,11 @@ static json_t *result_json(const struct pgb_train_result *result)
 
 		json_array_append_new(
 			profiles,
-			json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "compiler",
+			json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "compiler",
 				  pgb_json_text(profile->key), "path", pgb_json_text(profile->path),
+				  "unreached_path",
+				  profile->unreached_path ? pgb_json_text(profile->unreached_path)
+							  : json_null(),
 				  "runs", (json_int_t)profile->runs, "raw_profiles",
 				  (json_int_t)profile->raw_count, "raw_size_bytes",
 				  (json_int_t)profile->raw_size_bytes, "size_bytes",

@@ -112,7 +112,7 @@ whole_round() {
 	run 125 train -- ./app abort
 	stderr_has "no profile was written by ./app abort: it was killed by signal 6"
 	run 125 train -- ./app quick
-	stderr_has "_exit?"
+	stderr_has "leave by _exit"
 	run 125 train -- false
 	stderr_has "ended with status 1"
 	run 127 train -- ./nothing

@@ -143,13 +143,38 @@ static void test_llvm_counts(void **state)
 
 	(void)state;
 	pgb_llvm_profdata_parse(&counts, "Instrumentation level: IR  entry_first = 0\n"
+					 "  main.c;never: (Max = 0 Sum = 0)\n"
+					 "  hot: (Max = 5 Sum = 0)\n"
+					 "  rare: (Max = 0 Sum = 0)\n"
 					 "Total functions: 25\nMaximum function count: 1000\n"
 					 "Number of functions with maximum count (< 1): 7\n"
 					 "Number of functions with maximum count (>= 1): 18\n");
 	assert_int_equal(counts.functions, 25);
 	assert_int_equal(counts.functions_run, 18);
+	assert_string_equal(counts.unreached.data, "main.c;never\nrare\n");
+	pgb_text_release(&counts.unreached);
 	pgb_llvm_profdata_parse(&counts, "");
 	assert_int_equal(counts.functions, 0);
+}
+
+static void test_gcc_counts(void **state)
+{
+	struct pgb_merge_counts counts = {0};
+
+	(void)state;
+	pgb_gcov_dump_parse(&counts,
+			    "a.gcda:data:magic `gcda':version `B22*'\n"
+			    "a.gcda:  a1000000:   8:OBJECT_SUMMARY runs=1, sum_max=1\n"
+			    "a.gcda:  01000000:  12:FUNCTION ident=1, lineno_checksum=0x1\n"
+			    "a.gcda:    01a10000:  32:COUNTERS arcs 4 counts\n"
+			    "a.gcda:    01af0000:   8:COUNTERS time_profiler 1 counts\n"
+			    "a.gcda:  01000000:  12:FUNCTION ident=2, lineno_checksum=0x2\n"
+			    "a.gcda:    01a10000:  16:COUNTERS arcs 2 counts (all zero)\n"
+			    "a.gcda:  01000000:   0:FUNCTION placeholder\n");
+	assert_int_equal(counts.functions, 2);
+	assert_int_equal(counts.functions_run, 1);
+	pgb_gcov_dump_parse(&counts, "");
+	assert_int_equal(counts.functions, 2);
 }
 
 int main(void)
@@ -157,7 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	    cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_tables),	    cmocka_unit_test(test_find_merger),
-		cmocka_unit_test(test_llvm_counts),
+		cmocka_unit_test(test_llvm_counts), cmocka_unit_test(test_gcc_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,9 @@ struct pgb_build_result {
 	struct pgb_shim_words compilers;  /* keys: "llvm-22" */
 	struct pgb_shim_words unprofiled; /* keys of compilers that there is no profile for */
 	struct pgb_shim_words stale;	  /* linked, but compiled without our flags */
+	struct pgb_shim_words outputs;	  /* linked */
+	struct pgb_shim_words unfit;	  /* of these, what llvm-bolt cannot rearrange: no
+					     relocations, or no symbols */
 };
 
 /*

@@ -18,6 +18,7 @@
 
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/error.h"
+#include "pgobolt/base/text.h"
 
 enum pgb_tool_kind {
 	PGB_TOOL_NONE,
@@ -68,7 +69,8 @@ struct pgb_raw_profiles {
 
 struct pgb_merge_counts {
 	unsigned long functions, functions_run; /* 0 where the tool does not say */
-	unsigned long raw_damaged;		/* that could not be read */
+	struct pgb_text unreached; /* names of those that did not run, a line each; of LLVM only */
+	unsigned long raw_damaged; /* that could not be read */
 };
 
 struct pgb_toolchain {

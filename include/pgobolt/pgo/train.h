@@ -21,9 +21,10 @@ struct pgb_train_config {
 
 /* The profile for one key. */
 struct pgb_train_profile {
-	char *key;			    /* "llvm-22" */
-	char *path;			    /* what the compilers read */
-	uint64_t runs;			    /* merged */
+	char *key;	      /* "llvm-22" */
+	char *path;	      /* what the compilers read */
+	char *unreached_path; /* names of the functions that did not run; NULL: not known, none */
+	uint64_t runs;	      /* merged */
 	uint64_t raw_count, raw_size_bytes; /* of this run */
 	uint64_t size_bytes;
 	struct pgb_merge_counts counts;

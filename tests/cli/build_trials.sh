@@ -1,0 +1,253 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# build and train where something is in the way: compiler caches and farms, other build systems,
+# builds that strip, libraries alone, folders that cannot be written.
+. "$SRCDIR/tests/cli/lib.sh"
+
+unset CC CXX MAKEFLAGS MFLAGS LLVM_PROFILE_FILE GCOV_PREFIX CCACHE_PREFIX RUSTFLAGS
+RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
+HOME=$scratch/home
+CCACHE_DIR=$scratch/ccache
+DISTCC_DIR=$scratch/distcc
+DISTCC_HOSTS=localhost
+export RUSTUP_HOME HOME CCACHE_DIR DISTCC_DIR DISTCC_HOSTS
+mkdir -p "$HOME" "$CCACHE_DIR" "$DISTCC_DIR" "it's a project" && cd "it's a project" || exit 1
+gcc --version >/dev/null 2>&1 && gcov-tool --version >/dev/null 2>&1 ||
+	skip_all "no gcc with gcov-tool"
+command -v make >/dev/null || skip_all "no make"
+
+cat >main.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+
+long work(long n, int which);
+
+int main(int argc, char **argv)
+{
+	printf("%ld %s\n", work(20000, argc > 1 ? atoi(argv[1]) : 0), NAME);
+	return 0;
+}
+END
+cat >work.c <<'END'
+long work(long n, int which)
+{
+	long sum = 0;
+
+	for (long i = 0; i < n; i++)
+		if (which == 1)
+			sum = sum * 5 + i;
+		else if (which == 2)
+			sum ^= i << 3;
+		else
+			sum += i % 7 == 3 ? 2 * i : i;
+	return sum;
+}
+END
+cat >Makefile <<'END'
+CC = gcc
+CFLAGS = -O2 '-DNAME="it'"'"'s a \"name\""'
+app: main.o work.o
+	$(CC) -o $@ main.o work.o
+%.o: %.c
+	$(CC) $(CFLAGS) -c -o $@ $<
+libwork.a: work.o
+	ar rcs $@ work.o
+clean:
+	rm -f app *.o *.a
+END
+
+counts() { nm "$1" | grep -qE 'gcov|__prof'; }
+has_counters() { counts "$1" || fail "$last: $1 counts nothing"; }
+has_no_counters() { ! counts "$1" || fail "$last: $1 counts"; }
+relocated() { readelf -SW "$1" | grep -q '\.rela\.text'; }
+has_relocations() { relocated "$1" || fail "$last: $1 has no .rela.text"; }
+
+# round MAKE-ARGUMENTS..: instrumented, trained, used; then the other way round
+round() {
+	make -s clean
+	rm -rf .pgobolt
+	run 0 build --instrument -- make "$@" app
+	stderr_has "2 files compiled, 1 linked"
+	has_counters work.o
+	run 0 train -- ./app 1
+	make -s clean
+	run 0 build --use -- make "$@" app
+	stderr_has "2 files compiled, 1 linked"
+	stderr_lacks "warning"
+	has_no_counters work.o
+	has_relocations app
+	cp work.o one.o
+	make -s clean
+	run 0 build --instrument -- make "$@" app
+	has_counters work.o
+	run 0 train -- ./app 2
+	make -s clean
+	run 0 build --use -- make "$@" app
+	has_no_counters work.o
+	! cmp -s one.o work.o || fail "$last: the object of another profile"
+	make -s clean
+	make -s "$@" app
+	has_no_counters work.o
+	! relocated app || fail "pgobolt's flags without pgobolt"
+}
+
+### compiler caches and farms: named, by name in PATH, and one behind the other
+if command -v ccache >/dev/null; then
+	round CC='ccache gcc'
+	round CC="$(command -v ccache) $(command -v gcc)"
+	if [ -x /usr/lib/ccache/gcc ]; then
+		path=$PATH
+		PATH=/usr/lib/ccache:$PATH
+		round
+		PATH=$path
+	fi
+else
+	skip "no ccache"
+fi
+if command -v distcc >/dev/null; then
+	round CC='distcc gcc'
+	if command -v ccache >/dev/null; then
+		round CC='ccache distcc gcc'
+		CCACHE_PREFIX=distcc
+		export CCACHE_PREFIX
+		round CC='ccache gcc'
+		unset CCACHE_PREFIX
+	fi
+else
+	skip "no distcc"
+fi
+
+### Meson and Ninja
+cat >meson.build <<'END'
+project('example', 'c', default_options: ['buildtype=release', 'strip=true'])
+executable('app', 'main.c', 'work.c', install: true, c_args: ['-DNAME="a b"'])
+END
+if command -v meson >/dev/null && command -v ninja >/dev/null; then
+	rm -rf .pgobolt
+	run 0 build --instrument -- sh -c 'meson setup "m 1" >/dev/null && ninja -C "m 1"'
+	stderr_has "2 files compiled, 1 linked"
+	run 0 train -- "m 1/app" 1
+	run 1 build --use -- ninja -C "m 1"
+	stderr_has "nothing was compiled"
+	run 0 build --use -- sh -c \
+		'ninja -C "m 1" clean && DESTDIR=$PWD/i meson install -C "m 1" --quiet'
+	stderr_has "2 files compiled, 1 linked"
+	has_relocations i/usr/local/bin/app
+	rm -rf "m 1" i
+else
+	skip "no meson and ninja"
+fi
+
+### autoconf and automake, out of the source tree, installed stripped
+if command -v autoreconf >/dev/null && command -v automake >/dev/null; then
+	# configure refuses folders with a quote in their names
+	mkdir ../auto ../auto/source && cp main.c work.c ../auto/source
+	cd ../auto || exit 1
+	cat >source/configure.ac <<'END'
+AC_INIT([example], [1])
+AM_INIT_AUTOMAKE([foreign])
+AC_PROG_CC
+AC_CHECK_FUNCS([strtol])
+AC_CONFIG_FILES([Makefile])
+AC_OUTPUT
+END
+	cat >source/Makefile.am <<'END'
+bin_PROGRAMS = app
+app_SOURCES = main.c work.c
+AM_CPPFLAGS = -DNAME='"x"'
+END
+	(cd source && autoreconf -fi >"$scratch/autoreconf.log" 2>&1) || fail "autoreconf failed"
+	mkdir out
+	run 0 build --instrument -- sh -c 'cd out && ../source/configure -q && make -s -j2'
+	stderr_has "2 files compiled, 1 linked"
+	run 0 train -- out/app 1
+	run 0 build --use -- sh -c 'cd out && make -s clean && make -s -j2 &&
+		make -s install-strip bindir="$PWD/../in"'
+	has_relocations out/app
+	has_relocations in/app
+	cd "../it's a project" || exit 1
+	rm -rf ../auto
+else
+	skip "no autoconf and automake"
+fi
+
+### a build that drops what llvm-bolt needs, by a tool that is not ours
+make -s clean
+rm -rf .pgobolt
+run 0 build --instrument -- make app
+run 0 train -- ./app
+make -s clean
+run 0 build --use -- sh -c 'make app && "$(command -v objcopy)" --strip-all app'
+stderr_has "app has no relocations"
+make -s clean
+run 0 build --use -- sh -c "make app LDFLAGS= 'CC=gcc -Wl,--discard-all' &&
+	'$(command -v objcopy)' -R .rela.text app"
+stderr_has "app has no relocations"
+make -s clean
+run 0 build --use -- make app
+stderr_lacks "relocations"
+
+### a library alone is no program
+make -s clean
+rm -rf .pgobolt
+run 0 build --instrument -- make libwork.a
+stderr_has "1 file compiled, none linked"
+stderr_has "link the program"
+run 0 build --instrument -- gcc -DNAME='"x"' -o app main.c libwork.a
+run 0 train -- ./app
+rm -f work.o libwork.a
+run 0 build --use -- make libwork.a
+stderr_has "1 file compiled, none linked"
+
+### another compiler than the trained one
+make -s clean
+other=
+for major in 22 21 20 19 18 17 16 15 14; do
+	[ -z "$other" ] && "clang-$major" --version >/dev/null 2>&1 && other=$major
+done
+if [ -n "$other" ]; then
+	run 0 build --use -- make app CC="clang-$other"
+	stderr_has "there is no profile for llvm-$other: compiled without one"
+	printf '\377lprofr\201garbage' >.pgobolt/runs/1/1_1.profraw
+	make -s clean
+	run 0 build --instrument -- make app CC="clang-$other"
+	[ ! -e .pgobolt/runs/1 ] || fail "$last: counts of another build were kept"
+else
+	skip "no clang"
+fi
+
+### folders: wrong, read-only, of somebody else
+make -s clean
+rm -rf .pgobolt
+run 0 build --instrument -- make app
+mkdir below
+(cd below && run 125 train -- ../app && stderr_has "../.pgobolt" && exit "$failures") ||
+	failures=$((failures + 1))
+chmod -R go-w .pgobolt
+if run_denied 3 train -- ./app; then
+	stderr_has "cannot write profiles to .pgobolt"
+fi
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	chmod 755 "$scratch"
+	run 125 train -- setpriv --reuid=65534 --regid=65534 --clear-groups ./app
+	stderr_has "no profile was written"
+	stderr_has "a sandbox"
+fi
+
+### nothing but the build's own output is touched
+make -s clean
+rm -rf .pgobolt home below
+rm -rf "$HOME" && mkdir "$HOME"
+mkdir "$scratch/TMP"
+TMPDIR=$scratch/TMP
+export TMPDIR
+find . "$HOME" "$TMPDIR" -type f -exec cksum {} + | sort -k3 >"$scratch/sources"
+run 0 build --instrument -- make app
+run 0 train -- ./app
+make -s clean
+run 0 build --use -- make app
+make -s clean
+find . "$HOME" "$TMPDIR" -type f -not -path './.pgobolt/*' -exec cksum {} + | sort -k3 \
+	>"$scratch/sources.after"
+diff "$scratch/sources" "$scratch/sources.after" || fail "the build left or changed files"
+[ "$failures" -eq 0 ]
