@@ -134,46 +134,69 @@ void pgb_gcov_dump_parse(struct pgb_merge_counts *counts, const char *shown)
 	}
 }
 
-/* argv is emptied. What cannot be asked stays unknown. */
-static void ask_some(struct pgb_shim_words *argv, struct pgb_merge_counts *counts)
+static void add_files(struct pgb_shim_words *files, const char *folder)
 {
+	struct dirent **entries;
+	int count = scandir(folder, &entries, NULL, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		char *path = pgb_format("%s/%s", folder, entries[i]->d_name);
+
+		if (entries[i]->d_name[0] == '.')
+			free(path);
+		else if (is_folder(path)) {
+			add_files(files, path);
+			free(path);
+		} else {
+			pgb_array_push(&files->items, path);
+		}
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+}
+
+/* What cannot be asked stays unknown. */
+static void ask_some(char *const *files, size_t file_count, const char *dump,
+		     struct pgb_merge_counts *counts)
+{
+	PGB_ARRAY(const char *) argv = {0};
 	struct pgb_spawn spawn = {.quiet_stdin = true};
 	struct pgb_text shown = {0}, complaints = {0};
 	int wait_status = 0;
 
-	pgb_array_push(&argv->items, NULL);
-	spawn.argv = (const char *const *)argv->items.items;
+	pgb_array_push(&argv, dump);
+	for (size_t i = 0; i < file_count; i++)
+		pgb_array_push(&argv, files[i]);
+	pgb_array_push(&argv, NULL);
+	spawn.argv = argv.items;
 	if (pgb_process_run(&spawn, MERGE_TIMEOUT_S, &shown, &complaints, &wait_status, NULL) == 0)
 		pgb_gcov_dump_parse(counts, pgb_text_string(&shown));
 	pgb_text_release(&shown);
 	pgb_text_release(&complaints);
-	pgb_shim_words_release(argv);
+	pgb_array_release(&argv);
 }
 
 /* gcov-dump beside gcov-tool, for so many files at once as a command line can hold. */
 static void ask_counts(const char *tool, const char *folder, struct pgb_merge_counts *counts)
 {
-	enum { FILES_MOST = 500 };
+	enum { FILES_MOST = 400 };
 	const char *slash = strrchr(tool, '/'), *name = strstr(slash ? slash : tool, "gcov-tool");
-	struct pgb_shim_words argv = {0};
-	struct dirent **entries;
-	int count = scandir(folder, &entries, NULL, alphasort);
+	struct pgb_shim_words files = {0};
+	char *dump;
 
-	for (int i = 0; i < count; i++) {
-		if (name && argv.items.count == 0)
-			pgb_array_push(&argv.items,
-				       pgb_format("%.*sgcov-dump%s", (int)(name - tool), tool,
-						  name + strlen("gcov-tool")));
-		if (name && entries[i]->d_name[0] != '.')
-			pgb_array_push(&argv.items,
-				       pgb_format("%s/%s", folder, entries[i]->d_name));
-		free(entries[i]);
-		if (argv.items.count > FILES_MOST || (argv.items.count > 1 && i + 1 == count))
-			ask_some(&argv, counts);
+	if (name == NULL)
+		return;
+	dump = pgb_format("%.*sgcov-dump%s", (int)(name - tool), tool, name + strlen("gcov-tool"));
+	add_files(&files, folder);
+	for (size_t i = 0; i < files.items.count; i += FILES_MOST) {
+		size_t left = files.items.count - i;
+
+		ask_some(files.items.items + i, left < FILES_MOST ? left : FILES_MOST, dump,
+			 counts);
 	}
-	pgb_shim_words_release(&argv);
-	if (count >= 0)
-		free(entries);
+	pgb_shim_words_release(&files);
+	free(dump);
 }
 
 /* A run's counts as they are, then one run after another on top of them. */
