@@ -132,10 +132,9 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 				   result->own_profile);
 	if (result->exit_status != 0)
 		return;
-	pgb_output_note(output, "%s: %" PRIu64 " file%s compiled, %s linked%s",
+	pgb_output_note(output, "%s: %" PRIu64 " file%s compiled, %" PRIu64 " linked%s",
 			what_was_built(wanted), result->compiled, result->compiled == 1 ? "" : "s",
-			result->linked ? PGB_COUNT(result->linked) : "none",
-			result->cargo ? ", besides what cargo compiled" : "");
+			result->linked, result->cargo ? ", besides what cargo compiled" : "");
 	if (wanted->plain)
 		return;
 	if (result->compiled && !result->linked)

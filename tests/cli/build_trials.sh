@@ -191,13 +191,13 @@ stderr_lacks "relocations"
 make -s clean
 rm -rf .pgobolt
 run 0 build --instrument -- make libwork.a
-stderr_has "1 file compiled, none linked"
+stderr_has "1 file compiled, 0 linked"
 stderr_has "link the program"
 run 0 build --instrument -- gcc -DNAME='"x"' -o app main.c libwork.a
 run 0 train -- ./app
 rm -f work.o libwork.a
 run 0 build --use -- make libwork.a
-stderr_has "1 file compiled, none linked"
+stderr_has "1 file compiled, 0 linked"
 
 ### another compiler than the trained one
 make -s clean
