@@ -44,19 +44,59 @@ static bool is_entered(struct pgb_inference *inference, const struct pgb_elf_fun
 	       (block->is_entry && !block[-1].ends_in_call);
 }
 
-static void add_branch(struct pgb_inference *inference, const struct pgb_edge *edge)
+/* The conditional branch right behind the instruction at this offset: a compare fuses with it. */
+static const struct pgb_cfg_transfer *fused_branch(const struct pgb_cfg *cfg, uint64_t offset)
 {
-	const struct pgb_elf_function *from = function_at(inference, edge->branch);
-	const struct pgb_elf_function *to = function_at(inference, edge->from);
+	uint64_t next = offset + 1;
+	const struct pgb_cfg_transfer *transfer;
+
+	if (!pgb_cfg_is_instruction(cfg, offset))
+		return NULL;
+	while (next < cfg->function->size_bytes && !pgb_cfg_is_instruction(cfg, next))
+		next++;
+	transfer = pgb_cfg_transfer_at(cfg, next);
+	return transfer && transfer->kind == PGB_INSN_CONDITIONAL ? transfer : NULL;
+}
+
+/*
+ * What the code knows better than the source: which branch a compare was fused with, and where a
+ * direct branch goes. NULL: no branch.
+ */
+static const struct pgb_cfg_transfer *complete(struct pgb_inference *inference,
+					       const struct pgb_elf_function *function,
+					       struct pgb_edge *edge)
+{
+	const struct pgb_cfg *cfg = pgb_cfgs_find(inference->cfgs, function);
+	uint64_t offset = edge->branch - function->address;
+	const struct pgb_cfg_transfer *transfer = pgb_cfg_transfer_at(cfg, offset);
+
+	if (transfer == NULL && inference->graph.set == PGB_INSN_X86_64) {
+		transfer = fused_branch(cfg, offset);
+		if (transfer)
+			add_fact(inference, function, PGB_INFER_FUSED, edge->branch, 0,
+				 edge->count);
+	}
+	if (transfer == NULL)
+		return NULL;
+	edge->branch = function->address + transfer->offset;
+	if (edge->from == PGB_ADDRESS_NONE)
+		edge->from = transfer->target;
+	return transfer;
+}
+
+static void add_branch(struct pgb_inference *inference, struct pgb_edge *edge)
+{
+	const struct pgb_elf_function *from = function_at(inference, edge->branch), *to;
 	const struct pgb_cfg_transfer *transfer = NULL;
-	uint64_t offset = 0;
 
 	if (from) {
-		offset = edge->branch - from->address;
-		transfer = pgb_cfg_transfer_at(pgb_cfgs_find(inference->cfgs, from), offset);
+		transfer = complete(inference, from, edge);
+		/* nor is it known where this one went */
+		if (transfer == NULL ||
+		    (edge->from == PGB_ADDRESS_NONE && transfer->kind == PGB_INSN_JUMP_INDIRECT))
+			return;
 	}
-	if (from && transfer == NULL)
-		return;
+	to = function_at(inference, edge->from);
 	if (transfer) {
 		bool inside = from == to && !pgb_infer_is_call(transfer->kind) &&
 			      transfer->kind != PGB_INSN_RETURN;
@@ -70,18 +110,27 @@ static void add_branch(struct pgb_inference *inference, const struct pgb_edge *e
 		add_fact(inference, to, PGB_INFER_ENTERED, 0, edge->from, edge->count);
 }
 
-static void add_edge(struct pgb_inference *inference, const struct pgb_edge *edge)
+static void add_not_taken(struct pgb_inference *inference, struct pgb_edge *edge)
+{
+	const struct pgb_elf_function *function = function_at(inference, edge->branch);
+
+	if (function && complete(inference, function, edge))
+		add_fact(inference, function, PGB_INFER_NOT_TAKEN, edge->branch, 0, edge->count);
+}
+
+static void add_edge(struct pgb_inference *inference, const struct pgb_edge *seen)
 {
 	const struct pgb_elf_function *function;
+	struct pgb_edge whole = *seen, *edge = &whole;
 
 	switch (edge->kind) {
 	case PGB_EDGE_IP:
-	case PGB_EDGE_NOT_TAKEN:
 		function = function_at(inference, edge->branch);
 		if (function)
-			add_fact(inference, function,
-				 edge->kind == PGB_EDGE_IP ? PGB_INFER_IP : PGB_INFER_NOT_TAKEN,
-				 edge->branch, 0, edge->count);
+			add_fact(inference, function, PGB_INFER_IP, edge->branch, 0, edge->count);
+		return;
+	case PGB_EDGE_NOT_TAKEN:
+		add_not_taken(inference, edge);
 		return;
 	case PGB_EDGE_TRACE:
 	case PGB_EDGE_BRANCH:

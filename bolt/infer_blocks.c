@@ -84,8 +84,6 @@ bool pgb_infer_runs_on(const struct pgb_cfg *cfg, const struct pgb_cfg_block *bl
 /* Jumps are counted with where they go, unless only addresses are known. */
 static bool counts_with_block(const struct pgb_infer_graph *graph, const struct pgb_insn *insn)
 {
-	if (insn->repeated)
-		return false;
 	if (insn->kind == PGB_INSN_CALL || insn->kind == PGB_INSN_CALL_INDIRECT)
 		return true;
 	return graph->sight.addresses &&
@@ -95,26 +93,29 @@ static bool counts_with_block(const struct pgb_infer_graph *graph, const struct 
 static void count_chances(struct pgb_infer_graph *graph)
 {
 	struct pgb_cfg_walk walk;
-	size_t block = 0;
+	size_t block = 0, fused;
 	bool bad;
 
-	graph->repeated.count = 0;
+	pgb_infer_facts(graph, PGB_INFER_FUSED, &fused);
+	graph->unlike.count = 0;
 	pgb_cfg_walk_start(&walk, graph->image, graph->set, graph->cfg->function);
 	while (pgb_cfg_walk_next(&walk, &bad)) {
 		while (block + 1 < graph->cfg->block_count &&
 		       graph->cfg->blocks[block + 1].offset <= walk.offset)
 			block++;
-		if (counts_with_block(graph, &walk.insn))
+		if (walk.insn.repeated ||
+		    (fused > 0 &&
+		     pgb_infer_sum_at(graph, PGB_INFER_FUSED, (uint32_t)walk.offset) > 0))
+			pgb_array_push(&graph->unlike, (uint32_t)walk.offset);
+		else if (counts_with_block(graph, &walk.insn))
 			graph->exposures.items[block]++;
-		if (walk.insn.repeated)
-			pgb_array_push(&graph->repeated, (uint32_t)walk.offset);
 	}
 }
 
-static bool is_repeated(const struct pgb_infer_graph *graph, uint32_t offset)
+static bool is_unlike(const struct pgb_infer_graph *graph, uint32_t offset)
 {
-	for (size_t i = 0; i < graph->repeated.count; i++)
-		if (graph->repeated.items[i] == offset)
+	for (size_t i = 0; i < graph->unlike.count; i++)
+		if (graph->unlike.items[i] == offset)
 			return true;
 	return false;
 }
@@ -138,7 +139,7 @@ static void count_blocks(struct pgb_infer_graph *graph)
 			pgb_cfg_transfer_at(graph->cfg, facts[i].at);
 
 		block = pgb_cfg_block_at(graph->cfg, facts[i].at);
-		if (block == NULL || is_repeated(graph, facts[i].at) ||
+		if (block == NULL || is_unlike(graph, facts[i].at) ||
 		    (graph->sight.branches && transfer && pgb_infer_ends_block(transfer->kind)))
 			continue;
 		add_to(graph->block_counts.items, graph->cfg, block, facts[i].count);

@@ -312,5 +312,5 @@ void pgb_infer_graph_release(struct pgb_infer_graph *graph)
 	pgb_array_release(&graph->fall_counts);
 	pgb_array_release(&graph->jump_counts);
 	pgb_array_release(&graph->exposures);
-	pgb_array_release(&graph->repeated);
+	pgb_array_release(&graph->unlike);
 }

@@ -14,6 +14,7 @@ enum pgb_infer_kind {
 	PGB_INFER_IP,	     /* an instruction that is no branch, or nobody knows */
 	PGB_INFER_ENTERED,   /* from elsewhere, at `to` */
 	PGB_INFER_RANGE,     /* straight on from `at` to the branch `to` */
+	PGB_INFER_FUSED,     /* the compare `at` is sampled with the branch behind it alone */
 };
 
 struct pgb_infer_fact {
@@ -60,7 +61,7 @@ struct pgb_infer_graph {
 	PGB_ARRAY(uint64_t) fall_counts;  /* by block: ranges that ran on from it */
 	PGB_ARRAY(uint64_t) jump_counts;  /* by block: ranges that began with it */
 	PGB_ARRAY(uint32_t) exposures;	  /* by block, without its jumps */
-	PGB_ARRAY(uint32_t) repeated;	  /* offsets of instructions that repeat themselves */
+	PGB_ARRAY(uint32_t) unlike; /* offsets of instructions that are not sampled once each */
 	bool solved;
 };
 

@@ -137,7 +137,8 @@ static int run_llvm_bolt(struct run *run, const struct pgb_llvm_bolt *bolt,
 	bolt_job.profile = job->profile->fdata;
 	bolt_job.profile_is_of_input =
 		job->profile->has_build_id || job->profile->recording != NULL;
-	bolt_job.infer_fall_throughs = job->profile->single_branches;
+	/* an inferred profile has them */
+	bolt_job.infer_fall_throughs = job->profile->single_branches && !job->profile->is_inferred;
 	bolt_job.no_huge_pages = job->huge_pages == PGB_HUGE_PAGES_NO ||
 				 (job->huge_pages == PGB_HUGE_PAGES_AUTO && is_small(run->image));
 	bolt_job.update_debug =

@@ -7,6 +7,7 @@
 #include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/input.h"
 #include "pgobolt/pgo/optimize.h"
+#include "pgobolt/pgo/quality_json.h"
 #include "pgobolt/pgo/recording.h"
 
 enum { NOTE_BYTES_MOST = 1024 * 1024 };
@@ -41,6 +42,29 @@ static bool parse_build_id(const char *text, struct pgb_build_id *id)
 	return *text == '\0' && id->size_bytes > 0;
 }
 
+/* The sources of a profile, joined by commas. */
+static bool has_single_branches(const char *sources)
+{
+	return strstr(sources, "ibs") != NULL || strstr(sources, "spe") != NULL;
+}
+
+static void note_inference(struct pgb_chosen_profile *chosen, const struct pgb_quality *quality)
+{
+	chosen->is_inferred = quality->grade != 0 && quality->inferred >= 0;
+	chosen->inferred = chosen->is_inferred ? quality->inferred : 0;
+}
+
+static void read_note_of_inference(struct pgb_chosen_profile *chosen, const json_t *document)
+{
+	const char *source = json_string_value(json_object_get(document, "source"));
+	struct pgb_quality quality = {0};
+
+	chosen->single_branches = source && has_single_branches(source);
+	if (pgb_quality_from_json(&quality, json_object_get(document, "quality")))
+		note_inference(chosen, &quality);
+	pgb_quality_release(&quality);
+}
+
 /* FILE.json beside a lone fdata: what it was made from. Without one the build is unknown. */
 static int read_note(struct pgb_chosen_profile *chosen, struct pgb_error *error)
 {
@@ -58,6 +82,7 @@ static int read_note(struct pgb_chosen_profile *chosen, struct pgb_error *error)
 		document = json_loadb(pgb_text_string(&text), text.length, 0, NULL);
 		id = json_object_get(document, "build_id");
 		chosen->has_build_id = json_is_string(id);
+		read_note_of_inference(chosen, document);
 		if (document == NULL || (chosen->has_build_id &&
 					 !parse_build_id(json_string_value(id), &chosen->build_id)))
 			code = pgb_fail(error, PGB_E_CORRUPT,
@@ -182,8 +207,8 @@ static int choose_recorded(struct pgb_chosen_profile *chosen, const char *binary
 	chosen->fdata = pgb_recording_file(recording, recorded->fdata_file);
 	chosen->recording = pgb_dup(recording->directory);
 	chosen->source = pgb_dup(recording->source);
-	chosen->single_branches =
-		strcmp(recording->source, "ibs") == 0 || strcmp(recording->source, "spe") == 0;
+	chosen->single_branches = has_single_branches(recording->source);
+	note_inference(chosen, &recorded->quality);
 	chosen->has_build_id = recorded->build_id != NULL;
 	if (chosen->has_build_id && !parse_build_id(recorded->build_id, &chosen->build_id))
 		return pgb_fail(error, PGB_E_CORRUPT,

@@ -50,6 +50,11 @@ static void profile_rows(struct pgb_table *table, const struct pgb_optimize_job 
 	     result->profile_functions);
 	if (samples)
 		pair(table, "", "samples of single addresses, no branches: counts are estimated");
+	if (profile->is_inferred)
+		pair(table, "", "inferred: %s of the counts from the code, no sample shows them",
+		     PGB_PERCENT(100 * profile->inferred));
+	else if (profile->single_branches)
+		pair(table, "", "single branches: llvm-bolt infers what falls through");
 	pair(table, "functions", "%" PRIu64 " of %" PRIu64 " have a profile (%s)",
 	     bolt->functions_profiled, bolt->functions,
 	     PGB_PERCENT(share(bolt->functions_profiled, bolt->functions)));
@@ -164,6 +169,8 @@ static json_t *profile_json(const struct pgb_chosen_profile *profile,
 		json_object_set_new(json, "recording", pgb_json_text(profile->recording));
 	if (profile->source != NULL)
 		json_object_set_new(json, "source", pgb_json_text(profile->source));
+	if (profile->is_inferred)
+		json_object_set_new(json, "inferred", json_real(profile->inferred));
 	return json;
 }
 

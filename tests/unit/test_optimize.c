@@ -125,6 +125,13 @@ static void chooses_the_recorded_profile(void **state)
 	assert_int_equal(pgb_profile_choose(&chosen, "app", "elsewhere", NULL), 0);
 	assert_string_equal(chosen.binary, "app");
 	assert_true(chosen.single_branches);
+	assert_false(chosen.is_inferred);
+	pgb_chosen_profile_release(&chosen);
+
+	binary.quality = (struct pgb_quality){.grade = 'B', .inferred = 0.125};
+	write_recording(test, "elsewhere", &binary, spe);
+	assert_int_equal(pgb_profile_choose(&chosen, "app", "elsewhere", NULL), 0);
+	assert_true(chosen.is_inferred && chosen.inferred > 0.12 && chosen.inferred < 0.13);
 	pgb_chosen_profile_release(&chosen);
 }
 

@@ -21,7 +21,9 @@ struct pgb_chosen_profile {
 	char *fdata;	      /* the file that llvm-bolt reads */
 	char *recording;      /* its folder; NULL: a lone fdata file */
 	char *source;	      /* of the recording: "ip", "lbr"; NULL: not known */
-	bool single_branches; /* the source gives branches without their ranges */
+	bool single_branches; /* the source gives branches without their ranges .. */
+	bool is_inferred;     /* .. which were inferred (infer.h): .. */
+	double inferred;      /* .. this share of the counts */
 	bool has_build_id;    /* does anything tell the build? */
 	struct pgb_build_id build_id;
 };
