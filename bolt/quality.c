@@ -265,7 +265,8 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 	if (quality->branches && input->cfgs)
 		quality->flow = pgb_quality_flow(input);
 	if (input->inferred) {
-		quality->count /= PGB_INFER_SCALE;
+		quality->count =
+			input->stats ? input->stats->written : quality->count / PGB_INFER_SCALE;
 		quality->inferred = share(input->inferred->counts_filled,
 					  pgb_count_add(input->inferred->counts_filled,
 							input->inferred->counts_seen));

@@ -9,7 +9,6 @@
 #include "pgobolt/bolt/elf_image.h"
 #include "pgobolt/bolt/fdata_write.h"
 #include "pgobolt/bolt/infer.h"
-#include "pgobolt/collector/event.h"
 
 /* NAME-ID.fdata has to fit into 255 bytes, with an ID of up to 128. */
 #define NAME_BYTES_MAX 96
@@ -74,21 +73,6 @@ static int open_image(const struct pgb_recording_item *item, struct pgb_elf_imag
 	return open_path(item, item->binary->path_open, image, NULL) == 0 ? 0 : code;
 }
 
-static int add_samples(const struct pgb_recording_item *item, struct pgb_elf_image *image,
-		       struct pgb_profile *profile, struct pgb_error *error)
-{
-	char *event = pgb_event_canonical_name(item->recording->event);
-	int code = pgb_profile_set_kind(profile, PGB_PROFILE_SAMPLES, false, error);
-
-	if (code == 0) {
-		pgb_profile_add_event(profile, event);
-		code = pgb_profile_add_ip_edges(profile, image, item->edges, item->index,
-						&item->recorded->stats, error);
-	}
-	free(event);
-	return code;
-}
-
 /* What is made of one binary's edges. */
 struct made {
 	struct pgb_profile *profile;
@@ -104,7 +88,7 @@ static int add_branches(const struct pgb_recording_item *item, struct pgb_elf_im
 	size_t count;
 	const struct pgb_edge *edges = pgb_edges_of_binary(item->edges, item->index, &count);
 
-	made->is_inferred = pgb_infer_applies(edges, count);
+	made->is_inferred = !item->recording->branches || pgb_infer_applies(edges, count);
 	if (code == 0 && made->is_inferred)
 		return pgb_infer_edges(made->profile, made->cfgs, item->edges, item->index,
 				       &item->recorded->stats, &made->inferred, error);
@@ -121,9 +105,7 @@ static int edges_to_profile(const struct pgb_recording_item *item, struct pgb_el
 	/* llvm-bolt refuses it; and the libraries of a distribution are many and large. */
 	if (!pgb_elf_image_has_symbols(image))
 		return pgb_fail(error, PGB_E_NOT_SUITABLE, "it is stripped (no .symtab)");
-	if (item->recording->branches)
-		return add_branches(item, image, made, error);
-	return add_samples(item, image, made->profile, error);
+	return add_branches(item, image, made, error);
 }
 
 static void judge(const struct pgb_recording_item *item, struct pgb_elf_image *image,

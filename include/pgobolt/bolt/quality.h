@@ -37,7 +37,7 @@ struct pgb_quality {
 	char grade;				      /* 'A'..'F'; 0: nothing was computed */
 	PGB_ARRAY(struct pgb_quality_reason) reasons; /* worst first; none at A */
 	bool branches;				      /* else samples of addresses */
-	uint64_t count; /* sum of all counts in the profile; of inferred ones per sample */
+	uint64_t count; /* sum of all counts in the profile; of inferred ones the samples */
 	uint64_t count_unmatched; /* of functions that the binary does not have */
 	uint64_t functions, functions_in_binary;
 	uint64_t functions_90, functions_99; /* that hold so many % of the counts */

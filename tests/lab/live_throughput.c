@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How fast the live path takes samples out of the kernel's rings, through the stand-in for the
- * kernel: records drained and counted per second of one core, beside a plain copy of the same
- *bytes.
+ * kernel: records drained and counted per second of one core, beside a copy of the same bytes.
  *
- *	live_throughput [SECONDS]	CPU seconds of each measurement (default: 1)
+ *	bench/live-throughput [SECONDS]	CPU seconds of each measurement (default: 1)
  *
  * And: does anything get lost while each of four CPUs writes 100,000 samples a second? Time is
  * simulated: what draining takes, by the CPU's clock, passes for those who write.
