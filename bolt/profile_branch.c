@@ -331,9 +331,52 @@ static void convert_not_taken(struct conversion *conversion, const struct pgb_ed
 	stats->written = pgb_count_add(stats->written, edge->count);
 }
 
-static void convert_edge(struct conversion *conversion, const struct pgb_edge *edge)
+/* The conditional branch behind the instruction `at`, where the edge can be of the two together. */
+static bool find_fused(const struct conversion *conversion, const struct pgb_edge *edge,
+		       struct end *at, struct pgb_insn *insn)
+{
+	const struct pgb_cfg *cfg = pgb_cfgs_find(conversion->cfgs, at->function);
+
+	if (conversion->set != PGB_INSN_X86_64 || cfg == NULL ||
+	    !pgb_cfg_is_instruction(cfg, at->offset) || !decode_at(conversion, at->address, insn) ||
+	    insn->kind != PGB_INSN_LINEAR || insn->nop)
+		return false;
+	*at = find_end(conversion, at->address + insn->length_bytes);
+	if (at->function != cfg->function || !find_transfer(conversion, at, insn) ||
+	    insn->kind != PGB_INSN_CONDITIONAL)
+		return false;
+	return edge->kind == PGB_EDGE_NOT_TAKEN || edge->from == PGB_ADDRESS_NONE ||
+	       edge->from == insn->target;
+}
+
+/*
+ * What a source that samples single instructions leaves to the code: which branch a compare is
+ * fused with (AMD IBS), and where a direct branch goes.
+ */
+static struct pgb_edge complete(const struct conversion *conversion, const struct pgb_edge *edge)
+{
+	struct pgb_edge whole = *edge;
+	struct pgb_insn insn;
+	struct end at;
+
+	if ((edge->kind != PGB_EDGE_BRANCH && edge->kind != PGB_EDGE_NOT_TAKEN) ||
+	    conversion->as_perf2bolt)
+		return whole;
+	at = find_end(conversion, edge->branch);
+	if (at.function == NULL)
+		return whole;
+	if (!find_transfer(conversion, &at, &insn) && !find_fused(conversion, edge, &at, &insn))
+		return whole;
+	whole.branch = at.address;
+	if (whole.kind == PGB_EDGE_BRANCH && whole.from == PGB_ADDRESS_NONE)
+		whole.from = insn.target;
+	return whole;
+}
+
+static void convert_edge(struct conversion *conversion, const struct pgb_edge *seen)
 {
 	struct pgb_profile_stats *stats = conversion->stats;
+	const struct pgb_edge whole = complete(conversion, seen), *edge = &whole;
 	struct end branch = find_end(conversion, edge->branch);
 	bool returns = edge->kind == PGB_EDGE_RETURN || is_return(conversion, &branch);
 
@@ -345,6 +388,8 @@ static void convert_edge(struct conversion *conversion, const struct pgb_edge *e
 			drop(conversion, &stats->dropped, PGB_DROP_NOT_A_BRANCH_EDGE, edge->count);
 		else if (returns)
 			stats->returns = pgb_count_add(stats->returns, edge->count);
+		else if (edge->from == PGB_ADDRESS_NONE)
+			drop(conversion, &stats->dropped, PGB_DROP_NOT_TOLD, edge->count);
 		else
 			convert_branch(conversion, edge, &branch);
 	}

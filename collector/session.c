@@ -70,15 +70,33 @@ static uint64_t range_end(struct pgb_session *session, const struct pgb_edge *fr
 	return end.binary == from.binary ? end.address : PGB_ADDRESS_NONE;
 }
 
+/* Straight on, from nobody knows where; no branch, and not counted as one. */
+static void place_range(struct pgb_session *session, const struct pgb_edge *fresh)
+{
+	struct pgb_location start = pgb_addrspace_find(session->space, fresh->binary, fresh->from);
+	struct pgb_edge edge = *fresh;
+
+	edge.to = range_end(session, fresh, start);
+	if (edge.to == PGB_ADDRESS_NONE)
+		return;
+	edge.binary = start.binary;
+	edge.kind = PGB_EDGE_TRACE;
+	edge.from = start.address;
+	add_waiting(session, &edge);
+}
+
 static void place_trace(struct pgb_session *session, const struct pgb_edge *fresh)
 {
 	struct pgb_location source =
 		pgb_addrspace_find(session->space, fresh->binary, fresh->branch);
-	struct pgb_location target = pgb_addrspace_find(session->space, fresh->binary, fresh->from);
+	struct pgb_location target = source;
 	struct pgb_edge edge = *fresh;
 
 	edge.branch = is_binary(source) ? source.address : PGB_ADDRESS_EXTERNAL;
-	edge.from = is_binary(target) ? target.address : PGB_ADDRESS_EXTERNAL;
+	if (fresh->from != PGB_ADDRESS_NONE) {
+		target = pgb_addrspace_find(session->space, fresh->binary, fresh->from);
+		edge.from = is_binary(target) ? target.address : PGB_ADDRESS_EXTERNAL;
+	}
 	edge.to = range_end(session, fresh, target);
 	if (!is_binary(source) && !is_binary(target)) {
 		count_outside(session,
@@ -124,6 +142,8 @@ static void place_one(struct pgb_session *session, const struct pgb_edge *fresh)
 		edge.mispredicts = edge.count;
 	if (edge.kind & FRESH_IP)
 		place_ip(session, &edge);
+	else if (edge.branch == PGB_ADDRESS_NONE)
+		place_range(session, &edge);
 	else
 		place_trace(session, &edge);
 }
@@ -164,12 +184,20 @@ static void place_fresh(struct pgb_session *session)
 	session->waiting_count = 0;
 }
 
+/* Of an AUX area many samples come at once; else it is told with each. */
+static bool is_odd(const struct pgb_session_counter *counter)
+{
+	if (counter->session->config.source->reads_aux)
+		return counter->stats->samples & 1;
+	return counter->odd;
+}
+
 static void take_traces(void *context, const struct pgb_record *record,
 			const struct pgb_trace *traces, size_t count)
 {
 	struct pgb_session_counter *counter = context;
 
-	pgb_trace_counts_add(counter->fresh, record->pid, counter->odd, traces, count);
+	pgb_trace_counts_add(counter->fresh, record->pid, is_odd(counter), traces, count);
 }
 
 static void take_trace(void *context, const struct pgb_record *record, uint64_t branch,
@@ -195,8 +223,11 @@ void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_se
 	counter->session = session;
 	counter->fresh = pgb_trace_counts_new(&receiver, flags);
 	counter->stats = stats;
-	counter->sink = (struct pgb_sink){
-		.trace = take_trace, .traces = take_traces, .ip = take_ip, .context = counter};
+	counter->sink = (struct pgb_sink){.trace = take_trace,
+					  .traces = take_traces,
+					  .ip = take_ip,
+					  .process_of = pgb_session_process_of,
+					  .context = counter};
 }
 
 void pgb_session_counter_release(struct pgb_session_counter *counter)
@@ -291,6 +322,10 @@ static void take_fork(struct pgb_session *session, const struct pgb_record *reco
 
 	if (!pgb_tasks_add(&session->tasks, pid, record->subject_tid))
 		return; /* told twice */
+	if (session->ended.count > 0) {
+		place_fresh(session);
+		pgb_session_begin_again(session, pid, record->subject_tid);
+	}
 	if (pid == parent) {
 		session->stats.threads++;
 		return;
@@ -302,18 +337,32 @@ static void take_fork(struct pgb_session *session, const struct pgb_record *reco
 
 static void take_exit(struct pgb_session *session, const struct pgb_record *record)
 {
-	if (!pgb_tasks_remove(&session->tasks, record->subject_pid, record->subject_tid))
+	uint32_t pid = record->subject_pid, tid = record->subject_tid;
+	bool was_last = pgb_tasks_remove(&session->tasks, pid, tid);
+
+	if (was_last)
+		stop_awaiting(session, pid);
+	if (session->config.source->reads_aux) {
+		place_fresh(session);
+		pgb_session_end_later(session, pid, tid, was_last);
+		return;
+	}
+	if (!was_last)
 		return;
 	place_fresh(session);
-	pgb_addrspace_exit(session->space, record->subject_pid);
-	stop_awaiting(session, record->subject_pid);
+	pgb_addrspace_exit(session->space, pid);
 }
 
 void pgb_session_dispatch(struct pgb_session *session, const struct pgb_record *record)
 {
 	switch (record->type) {
 	case PERF_RECORD_SAMPLE:
-		take_sample(session, record);
+		if (!session->config.source->reads_aux)
+			take_sample(session, record);
+		break;
+	case PERF_RECORD_AUX:
+		if (session->config.source->reads_aux)
+			pgb_session_decode(&session->counter, record, false);
 		break;
 	case PERF_RECORD_MMAP:
 	case PERF_RECORD_MMAP2:
@@ -368,6 +417,7 @@ void pgb_session_free(struct pgb_session *session)
 	pgb_session_counter_release(&session->counter);
 	pthread_mutex_destroy(&session->place_lock);
 	pgb_tasks_release(&session->tasks);
+	pgb_array_release(&session->ended);
 	pgb_array_release(&session->awaiting);
 	pgb_array_release(&session->executables);
 	free(session);

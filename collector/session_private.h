@@ -25,6 +25,12 @@ struct pgb_session_counter {
 	bool odd; /* the half that the sample is in */
 };
 
+/* A thread that is gone; `was_last`: and its process with it, whose mappings are still kept. */
+struct pgb_session_ended {
+	uint32_t pid, tid;
+	bool was_last;
+};
+
 struct pgb_session {
 	struct pgb_session_config config;
 	const struct pgb_perf_sys *sys;
@@ -40,6 +46,7 @@ struct pgb_session {
 	struct pgb_edge waiting[PGB_SESSION_WAITING]; /* on their way to `edges` */
 	size_t waiting_count;
 	struct pgb_tasks tasks;
+	PGB_ARRAY(struct pgb_session_ended) ended; /* where AUX areas are read; oldest first */
 	PGB_ARRAY(uint32_t) awaiting;	 /* pids whose exec has not mapped its program yet */
 	PGB_ARRAY(uint32_t) executables; /* binaries that were started as programs */
 	struct pgb_session_stats stats;
@@ -55,6 +62,13 @@ struct pgb_session {
 void pgb_session_dispatch(struct pgb_session *session, const struct pgb_record *record);
 /* Remember that a binary was started as a program; none and anonymous ones are ignored. */
 void pgb_session_add_executable(struct pgb_session *session, uint32_t binary);
+
+/* A thread has ended: keep it, and what its process had mapped, for samples that come late. */
+void pgb_session_end_later(struct pgb_session *session, uint32_t pid, uint32_t tid, bool was_last);
+/* These numbers were given again: what was kept under them goes now. */
+void pgb_session_begin_again(struct pgb_session *session, uint32_t pid, uint32_t tid);
+/* For the sink: the process of a thread, also of one that has ended; 0: not known. */
+uint32_t pgb_session_process_of(void *context, uint32_t tid);
 
 void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_session *session,
 			      struct pgb_source_stats *stats);

@@ -8,8 +8,8 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/host.h"
 
-const struct pgb_source *const pgb_sources[] = {&pgb_source_lbr, &pgb_source_walk, &pgb_source_ip,
-						NULL};
+const struct pgb_source *const pgb_sources[] = {&pgb_source_lbr, &pgb_source_spe, &pgb_source_walk,
+						&pgb_source_ibs, &pgb_source_ip,  NULL};
 
 /* Primes, so that no loop beats in time with them. */
 enum {

@@ -77,6 +77,18 @@ bool pgb_tasks_remove(struct pgb_tasks *tasks, uint32_t pid, uint32_t tid)
 	return !has_process(tasks, pid);
 }
 
+uint32_t pgb_tasks_process_of(const struct pgb_tasks *tasks, uint32_t tid)
+{
+	uint64_t key = key_of(tid, tid);
+
+	if (holds(tasks, lower_bound(tasks, key), key))
+		return tid;
+	for (size_t i = 0; i < tasks->keys.count; i++)
+		if ((uint32_t)tasks->keys.items[i] == tid)
+			return (uint32_t)(tasks->keys.items[i] >> 32);
+	return 0;
+}
+
 void pgb_tasks_exec(struct pgb_tasks *tasks, uint32_t pid)
 {
 	size_t from = lower_bound(tasks, key_of(pid, 0));

@@ -20,16 +20,15 @@ struct attempt {
 
 const struct pgb_recorder_source pgb_recorder_sources[] = {
 	{"lbr", "branch records of the CPU (LBR, BRS, BRBE)", NULL},
+	{"spe", "single branches that the CPU samples (Arm SPE)", NULL},
 	{"walk", "branches followed in software, on a copy of the running program", NULL},
+	{"ibs", "single branches and ops that the CPU samples (AMD IBS)", NULL},
 	{"instrument", "counters that llvm-bolt puts into the program",
 	 "only the instrumented files are counted, and they run slower meanwhile"},
 	{"ip", "samples of the instruction pointer",
 	 "samples tell where time goes, not which way branches go: expect less gain"},
 	{NULL, NULL, NULL},
 };
-
-/* Named in the documentation of sources, not written yet. */
-static const char *const future_sources[] = {"spe", "ibs", NULL};
 
 static bool attaches(const struct pgb_recorder_config *config)
 {
@@ -58,10 +57,6 @@ static int check_source(const struct pgb_recorder_config *config, struct pgb_err
 {
 	const char *name = config->source;
 
-	for (const char *const *future = future_sources; *future; future++)
-		if (strcmp(*future, name) == 0)
-			return pgb_fail(error, PGB_E_UNSUPPORTED,
-					"this version has no source %s yet", name);
 	for (const struct pgb_recorder_source *source = pgb_recorder_sources; source->name;
 	     source++) {
 		if (strcmp(source->name, name) != 0)

@@ -15,7 +15,14 @@
 
 #define FORMAT_NAME "pgobolt-recording"
 
-enum field_kind { FIELD_TEXT, FIELD_TEXT_OR_NULL, FIELD_COUNT, FIELD_FLAG, FIELD_INTEGER };
+enum field_kind {
+	FIELD_TEXT,
+	FIELD_TEXT_OR_NULL,
+	FIELD_COUNT,
+	FIELD_COUNT_NEWER,
+	FIELD_FLAG,
+	FIELD_INTEGER
+};
 
 struct field {
 	const char *key;
@@ -35,6 +42,11 @@ struct field {
 	{                                                                                          \
 		key, FIELD_COUNT, offsetof(struct pgb_session_stats, source.name)                  \
 	}
+/* Recordings from before this key was there have none of it. */
+#define NEWER(key, name)                                                                           \
+	{                                                                                          \
+		key, FIELD_COUNT_NEWER, offsetof(struct pgb_session_stats, source.name)            \
+	}
 
 static const struct field counter_fields[] = {
 	FEED(records),
@@ -50,12 +62,20 @@ static const struct field counter_fields[] = {
 	SOURCE("samples_empty", samples_empty),
 	SOURCE("samples_malformed", malformed),
 	SOURCE("branches", branches),
+	NEWER("operations", operations),
+	NEWER("ranges", ranges),
 	SOURCE("dropped_kernel", kernel),
 	SOURCE("dropped_zero", zero),
 	SOURCE("dropped_speculative", speculative),
 	SOURCE("dropped_aborted", aborted),
 	SOURCE("dropped_duplicate", duplicate),
+	NEWER("dropped_misplaced", misplaced),
+	NEWER("dropped_ownerless", ownerless),
 	SOURCE("chains_broken", resumed_elsewhere),
+	NEWER("aux_collided", aux_collided),
+	NEWER("aux_truncated", aux_truncated),
+	NEWER("aux_gaps", aux_gaps),
+	NEWER("aux_bad_bytes", aux_bad_bytes),
 	COUNTER(mapped),
 	COUNTER(anonymous),
 	COUNTER(unmapped),
@@ -156,6 +176,7 @@ static json_t *field_json(const struct field *field, const void *object)
 		if (text == NULL)
 			return field->kind == FIELD_TEXT ? json_string("") : json_null();
 		return text_json(text);
+	case FIELD_COUNT_NEWER:
 	case FIELD_COUNT:
 		memcpy(&count, place, sizeof(count));
 		return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
@@ -262,6 +283,10 @@ static int get_field(const struct reader *reader, const struct field *field, con
 		text = pgb_dup(json_string_value(value));
 		memcpy(place, &text, sizeof(text));
 		return 0;
+	case FIELD_COUNT_NEWER:
+		if (value == NULL)
+			return 0;
+		/* fall through */
 	case FIELD_COUNT:
 		if (!json_is_integer(value) || number < 0)
 			return wrong_key(reader, field->key, "a count");

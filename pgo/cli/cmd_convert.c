@@ -216,9 +216,8 @@ static void print_shares(struct pgb_output *output, const struct pgb_convert_res
 	const struct pgb_session_stats *stats = &result->stats;
 	const struct pgb_source_stats *source = &stats->source;
 	bool branches = source->branches > 0;
-	uint64_t seen = branches ? source->branches : source->samples;
-	uint64_t doubtful =
-		source->zero + source->speculative + source->aborted + source->duplicate;
+	uint64_t seen = branches ? source->branches + source->operations : source->samples;
+	uint64_t doubtful = pgb_source_dropped(source) - source->kernel;
 	uint64_t outside = stats->anonymous + stats->unmapped, others = 0, given = 0;
 
 	if (seen == 0)

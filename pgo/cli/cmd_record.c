@@ -37,7 +37,8 @@ static const struct pgb_option options[] = {
 	 .kind = PGB_OPTION_STRING,
 	 .argument = "SOURCE",
 	 .offset = offsetof(struct record_options, source),
-	 .help = "where branches come from: lbr, walk, instrument, ip, or auto, the first of "
+	 .help = "where branches come from: lbr, spe, walk, ibs, instrument, ip, or auto, the "
+		 "first of "
 		 "these that works here (auto)"},
 	{.letter = 'e',
 	 .name = "event",

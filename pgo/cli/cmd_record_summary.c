@@ -29,11 +29,6 @@ static const char *unit(const struct pgb_recording *recording)
 	return recording->branches ? "branches" : "samples";
 }
 
-static uint64_t dropped(const struct pgb_source_stats *stats)
-{
-	return stats->kernel + stats->zero + stats->speculative + stats->aborted + stats->duplicate;
-}
-
 static uint64_t total(const struct pgb_recording *recording)
 {
 	const struct pgb_session_stats *stats = &recording->stats;
@@ -128,11 +123,13 @@ static void print_samples(struct pgb_output *output, const struct pgb_recording 
 	if (stats->edges_overflow > 0)
 		pgb_output_warning(output, "%s counts found no room: too many distinct places",
 				   PGB_COUNT(stats->edges_overflow));
-	if (recording->branches && dropped(&stats->source) > 0)
-		pgb_output_line(output, "%s of %s branches dropped: %s kernel, %s other",
-				PGB_COUNT(dropped(&stats->source)),
-				PGB_COUNT(stats->source.branches), PGB_COUNT(stats->source.kernel),
-				PGB_COUNT(dropped(&stats->source) - stats->source.kernel));
+	if (recording->branches && pgb_source_dropped(&stats->source) > 0)
+		pgb_output_line(
+			output, "%s of %s branches dropped: %s kernel, %s other",
+			PGB_COUNT(pgb_source_dropped(&stats->source)),
+			PGB_COUNT(stats->source.branches + stats->source.operations),
+			PGB_COUNT(stats->source.kernel),
+			PGB_COUNT(pgb_source_dropped(&stats->source) - stats->source.kernel));
 }
 
 static void print_program(struct pgb_output *output, const struct pgb_session_stats *stats)

@@ -82,35 +82,13 @@ static void add_counting(struct doctor *doctor, const struct pgb_recorder_source
 		choose(doctor, row);
 }
 
-/* Hardware that later sources will read; as long as there is no such source it is only named. */
-static void add_other_hardware(struct doctor *doctor)
+/* Sampling that another maker's CPUs have is not missing here. */
+static bool is_foreign(const struct doctor *doctor, const char *name)
 {
-	static const struct {
-		const char *source, *pmu, *what;
-		enum pgb_cpu_vendor vendor;
-		const char *absent_remedy;
-	} rows[] = {
-		{"ibs", "ibs_op", "AMD instruction-based sampling (ibs_op)", PGB_VENDOR_AMD,
-		 "guests seldom have it; on bare metal it needs CONFIG_PERF_EVENTS_AMD_IBS"},
-		{"spe", "arm_spe_0", "Arm statistical profiling (arm_spe_0)", PGB_VENDOR_ARM,
-		 "it needs CONFIG_ARM_SPE_PMU, firmware that enables it, bare metal, and "
-		 "kpti=off on the kernel's command line where the CPU needs KPTI"},
-	};
+	enum pgb_cpu_vendor vendor = doctor->host.vendor;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		bool present = pgb_host_find_pmu(&doctor->host, rows[i].pmu) != NULL;
-
-		if (pgb_source_find(rows[i].source) != NULL)
-			continue;
-		if (present)
-			pgb_doctor_add(&doctor->sources, PGB_FINDING_NOTE, rows[i].source, NULL,
-				       "%s: %s is here; this version of pgobolt does not read it",
-				       rows[i].source, rows[i].what);
-		else if (doctor->host.vendor == rows[i].vendor)
-			pgb_doctor_add(&doctor->sources, PGB_FINDING_NOTE, rows[i].source,
-				       rows[i].absent_remedy, "%s: %s is not here", rows[i].source,
-				       rows[i].what);
-	}
+	return (strcmp(name, "spe") == 0 && vendor != PGB_VENDOR_ARM) ||
+	       (strcmp(name, "ibs") == 0 && vendor != PGB_VENDOR_AMD);
 }
 
 void pgb_doctor_sources(struct doctor *doctor)
@@ -118,10 +96,11 @@ void pgb_doctor_sources(struct doctor *doctor)
 	for (const struct pgb_recorder_source *row = pgb_recorder_sources; row->name; row++) {
 		const struct pgb_source *source = pgb_source_find(row->name);
 
+		if (is_foreign(doctor, row->name))
+			continue;
 		if (source)
 			add_sampling(doctor, row, source);
 		else
 			add_counting(doctor, row);
 	}
-	add_other_hardware(doctor);
 }

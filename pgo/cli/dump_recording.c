@@ -44,7 +44,8 @@ static void account_row(struct pgb_table *table, const char *where, uint64_t cou
 static void print_account(const struct dump *dump, const struct pgb_recording *recording)
 {
 	const struct pgb_session_stats *stats = &recording->stats;
-	uint64_t seen = recording->branches ? stats->source.branches : stats->source.samples;
+	uint64_t seen = recording->branches ? stats->source.branches + stats->source.operations
+					    : stats->source.samples;
 	struct pgb_table table = {.columns = 3, .right = "-rr", .indent = 2};
 
 	if (seen == 0)
@@ -58,6 +59,8 @@ static void print_account(const struct dump *dump, const struct pgb_recording *r
 	account_row(&table, "dropped: no address", stats->source.zero, seen);
 	account_row(&table, "dropped: wrong path", stats->source.speculative, seen);
 	account_row(&table, "dropped: aborted", stats->source.aborted, seen);
+	account_row(&table, "dropped: wrong address", stats->source.misplaced, seen);
+	account_row(&table, "dropped: whose is not told", stats->source.ownerless, seen);
 	pgb_table_print(&table, dump->output);
 	pgb_table_release(&table);
 }
@@ -72,6 +75,10 @@ static void print_losses(const struct dump *dump, const struct pgb_session_stats
 		{stats->feed.throttled, "times the kernel throttled sampling"},
 		{stats->feed.malformed, "records were malformed"},
 		{stats->source.malformed, "samples were malformed"},
+		{stats->source.aux_collided, "AUX pieces in which the CPU skipped samples"},
+		{stats->source.aux_truncated, "AUX pieces that filled their buffer"},
+		{stats->source.aux_gaps, "gaps in the AUX data"},
+		{stats->source.aux_bad_bytes, "bytes of AUX data that are no packets"},
 		{stats->edges_overflow, "counts did not fit into the table"},
 	};
 

@@ -81,8 +81,11 @@ root_says guest 'counters of the CPU: cpu'
 machine zen2 "$amd"
 pmu zen2 cpu
 root_says zen2 'AMD has them from Zen 3 on'
+root_says zen2 'CONFIG_PERF_EVENTS_AMD_IBS'
 pmu zen2 ibs_op
-root_says zen2 'ibs_op) is here'
+echo 11 >zen2/sys/bus/event_source/devices/ibs_op/type
+echo 1 >zen2/proc/sys/kernel/perf_event_paranoid
+root_says zen2 'ibs works'
 machine zen3 "$(echo "$amd" | sed 's/: 23/: 25/') brs"
 pmu zen3 cpu
 root_says zen3 'CONFIG_PERF_EVENTS_AMD_BRS=y'
@@ -91,7 +94,10 @@ pmu arm armv8_pmuv3_0
 mkdir arm/sys/bus/event_source/devices/armv8_pmuv3_0/events
 echo event=0x11 >arm/sys/bus/event_source/devices/armv8_pmuv3_0/events/cpu_cycles
 root_says arm 'too old for Arm branch records (BRBE)'
-root_says arm 'arm_spe_0) is not here'
+root_says arm 'CONFIG_ARM_SPE_PMU'
+pmu arm arm_spe_0
+echo 12 >arm/sys/bus/event_source/devices/arm_spe_0/type
+root_says arm 'spe works'
 machine locked "$intel"
 echo 4 >locked/proc/sys/kernel/perf_event_paranoid
 [ "$(id -u)" -eq 0 ] || root_says locked 'sysctl kernel.perf_event_paranoid=2'

@@ -112,6 +112,9 @@ static const struct fake_file neoverse[] = {
 	{PMU "arm_spe_0/type", "9"},
 	{PMU "arm_spe_0/cpumask", "0-3"},
 	{PMU "arm_spe_0/format/jitter", "config:16"},
+	{PMU "arm_spe_0/format/ts_enable", "config:0"},
+	{PMU "arm_spe_0/format/branch_filter", "config:32"},
+	{PMU "arm_spe_0/format/event_filter", "config1:0-63"},
 	{NULL, NULL},
 };
 

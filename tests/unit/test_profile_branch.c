@@ -93,8 +93,6 @@ static const struct row rows[] = {
 	{__LINE__, PGB_EDGE_BRANCH, WORK(2), WORK(9), NONE, "1 work 2 1 work 9 1 5\n", NULL, -1},
 	{__LINE__, PGB_EDGE_BRANCH, WORK(0xc), WORK(9), NONE, "1 work c 1 work 9 1 5\n", NULL, -1},
 	/* What cannot be. */
-	{__LINE__, PGB_EDGE_BRANCH, WORK(0), WORK(9), NONE, "1 work 0 1 work 9 1 5\n", "",
-	 PGB_DROP_NO_SOURCE},
 	{__LINE__, PGB_EDGE_BRANCH, WORK(3), WORK(9), NONE, "1 work 3 1 work 9 1 5\n", "",
 	 PGB_DROP_NO_SOURCE},
 	{__LINE__, PGB_EDGE_BRANCH, WORK(2), WORK(0xe), NONE, "1 work 2 1 work e 1 5\n", "",
@@ -114,6 +112,20 @@ static const struct row rows[] = {
 	{__LINE__, PGB_EDGE_TRACE, NONE, WORK(5), WORK(9), "1 work 4 1 work 9 0 5\n", "",
 	 PGB_DROP_NO_TARGET},
 	{__LINE__, PGB_EDGE_TRACE, NONE, LEAF(0), EXTERNAL, "", NULL, -1},
+	/* A compare fused with the branch behind it, taken and not: the branch. */
+	{__LINE__, PGB_EDGE_BRANCH, WORK(0), WORK(9), NONE, "1 work 0 1 work 9 1 5\n",
+	 "1 work 2 1 work 9 1 5\n", -1},
+	{__LINE__, PGB_EDGE_BRANCH, WORK(0), NONE, NONE, "", "1 work 2 1 work 9 1 5\n", -1},
+	{__LINE__, PGB_EDGE_NOT_TAKEN, WORK(0), NONE, NONE, "", "1 work 2 1 work 4 1 5\n", -1},
+	{__LINE__, PGB_EDGE_BRANCH, WORK(0), WORK(4), NONE, "1 work 0 1 work 4 1 5\n", "",
+	 PGB_DROP_NO_SOURCE},
+	{__LINE__, PGB_EDGE_NOT_TAKEN, WORK(1), NONE, NONE, "", "", PGB_DROP_NO_SOURCE},
+	/* Where it went is in the code, or nobody knows. */
+	{__LINE__, PGB_EDGE_BRANCH, WORK(2), NONE, NONE, "", "1 work 2 1 work 9 1 5\n", -1},
+	{__LINE__, PGB_EDGE_BRANCH, CALLER(1), NONE, NONE, "", "1 caller 1 1 work 0 1 5\n", -1},
+	{__LINE__, PGB_EDGE_BRANCH, CALLER(6), NONE, NONE, "", NULL, PGB_DROP_NOT_TOLD},
+	{__LINE__, PGB_EDGE_BRANCH, LEAF(1), NONE, NONE, "", NULL, -1},
+	{__LINE__, PGB_EDGE_NOT_TAKEN, WORK(2), NONE, NONE, "1 work 2 1 work 4 1 5\n", NULL, -1},
 	/* Single branches that fell through. */
 	{__LINE__, PGB_EDGE_NOT_TAKEN, WORK(2), WORK(4), NONE, "1 work 2 1 work 4 1 5\n", NULL, -1},
 	{__LINE__, PGB_EDGE_NOT_TAKEN, WORK(0xa), WORK(0xc), NONE, "", NULL, PGB_DROP_NO_EDGE},

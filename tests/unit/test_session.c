@@ -143,14 +143,15 @@ static void consume(struct pgb_session *session, const struct perf_event_attr *a
 
 static uint64_t dropped(const struct pgb_source_stats *stats)
 {
-	return stats->kernel + stats->zero + stats->speculative + stats->aborted + stats->duplicate;
+	return pgb_source_dropped(stats);
 }
 
 static void assert_conserved(const struct pgb_session *session, bool branches)
 {
 	const struct pgb_session_stats *stats = pgb_session_stats(session);
 
-	assert_int_equal(branches ? stats->source.branches : stats->source.samples,
+	assert_int_equal(branches ? stats->source.branches + stats->source.operations
+				  : stats->source.samples,
 			 stats->mapped + stats->anonymous + stats->unmapped +
 				 dropped(&stats->source));
 }

@@ -102,7 +102,8 @@ uint64_t pgb_profile_total(const struct pgb_profile *profile);
 	X(BACKWARDS, "a range that runs backwards")                                                \
 	X(TWO_FUNCTIONS, "a range from one function into another")                                 \
 	X(CROSSES_JUMP, "a range that runs over a jump")                                           \
-	X(NOT_A_BRANCH_EDGE, "samples have no place among branches")
+	X(NOT_A_BRANCH_EDGE, "samples have no place among branches")                               \
+	X(NOT_TOLD, "the hardware does not tell where the branch went")
 
 enum pgb_drop {
 #define PGB_DROP_ENUM(name, text) PGB_DROP_##name,

@@ -23,9 +23,16 @@ enum pgb_edge_kind {
 	 * lie in the same function.
 	 */
 	PGB_EDGE_TRACE,
-	/* A branch at `branch` was taken to `from`; what came next is unknown. `to` is NONE. */
+	/*
+	 * A branch at `branch` was taken to `from` (NONE: the source does not tell); what came
+	 * next is unknown. `to` is NONE. IBS: `branch` may be a compare that is fused with the
+	 * conditional branch behind it; the code tells.
+	 */
 	PGB_EDGE_BRANCH,
-	/* The conditional branch at `branch` was not taken; `from` is the next instruction. */
+	/*
+	 * The conditional branch at `branch` was not taken; `from` is the next instruction (NONE:
+	 * not told). `branch` may be fused as above.
+	 */
 	PGB_EDGE_NOT_TAKEN,
 	/* The program was at `branch`. `from` and `to` are NONE. */
 	PGB_EDGE_IP,

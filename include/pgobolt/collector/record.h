@@ -81,8 +81,13 @@ struct pgb_record {
 	/* PERF_RECORD_SAMPLE only */
 	uint64_t ip, address, period_events, weight;
 	struct pgb_record_stack stack;
-	struct pgb_cursor raw;	     /* payload behind its u32 size; empty where there is none */
-	struct pgb_cursor aux_bytes; /* PERF_SAMPLE_AUX: a piece of the AUX area */
+	struct pgb_cursor raw; /* payload behind its u32 size; empty where there is none */
+	/*
+	 * A piece of the AUX area: PERF_SAMPLE_AUX; and of AUX records, where the feed has it.
+	 * `offset` is where it stands in the area.
+	 */
+	struct pgb_cursor aux_bytes;
+	bool aux_of_cpu; /* AUX: of all that ran on the CPU; whose it is pid and tid do not say */
 
 	/* Whom a side-band record is about: MMAP, COMM, FORK (the child), EXIT, ITRACE_START. */
 	uint32_t subject_pid, subject_tid;

@@ -15,6 +15,7 @@
 #include "pgobolt/collector/edges.h"
 #include "pgobolt/collector/event.h"
 #include "pgobolt/collector/record.h"
+#include "pgobolt/collector/source_stats.h"
 #include "pgobolt/collector/trace_counts.h"
 
 struct pgb_host;
@@ -35,7 +36,11 @@ enum pgb_branch_flag {
  * `context` is the receiver's.
  */
 struct pgb_sink {
-	/* A branch, then straight on to the next branch at `to` (PGB_ADDRESS_NONE: unknown). */
+	/*
+	 * A branch, then straight on to the next branch at `to` (PGB_ADDRESS_NONE: unknown).
+	 * `branch` NONE: only that the program ran straight on from `from` to `to`; no branch is
+	 * counted. `from` NONE: the hardware does not tell where the branch went.
+	 */
 	void (*trace)(void *context, const struct pgb_record *record, uint64_t branch,
 		      uint64_t from, uint64_t to, unsigned int flags);
 	/* The same for several at once; NULL: trace() gets each. */
@@ -43,22 +48,9 @@ struct pgb_sink {
 		       const struct pgb_trace *traces, size_t count);
 	/* The program was at `address`; weight in samples. */
 	void (*ip)(void *context, const struct pgb_record *record, uint64_t address);
+	/* The process of a thread; 0: not known. NULL: none is. */
+	uint32_t (*process_of)(void *context, uint32_t tid);
 	void *context;
-};
-
-/* What decoding dropped, by reason; part of the conservation law. */
-struct pgb_source_stats {
-	uint64_t samples;	    /* decoded */
-	uint64_t samples_empty;	    /* no entries in the stack */
-	uint64_t branches;	    /* entries seen, before any was dropped */
-	uint64_t kernel;	    /* dropped: either end in the kernel */
-	uint64_t zero;		    /* dropped: an end is 0; chain broken there */
-	uint64_t speculative;	    /* dropped: wrong-path entries of AMD; chain broken there */
-	uint64_t aborted;	    /* dropped: transaction aborts; chain broken there */
-	uint64_t duplicate;	    /* dropped: the entry before, delivered twice */
-	uint64_t resumed_elsewhere; /* the kernel did not return to where it was entered from:
-				     * a signal, say; chain broken there, no entry dropped */
-	uint64_t malformed;
 };
 
 /* How a decoder should behave where perf2bolt and we disagree. */
@@ -109,6 +101,8 @@ struct pgb_source {
 	bool has_branches;
 	/* decode() looks at the record's process and branch stack alone. */
 	bool decodes_stacks;
+	bool reads_aux; /* decode() gets AUX records, with their bytes, instead of samples */
+	bool is_sparse; /* single branches, and no chains of them */
 	/* Can this machine do it? 0, or PGB_E_UNSUPPORTED / PGB_E_PERMISSION with the remedy. */
 	int (*probe)(const struct pgb_host *host, struct pgb_error *error);
 	/*
@@ -123,13 +117,15 @@ struct pgb_source {
 	int (*open)(const struct pgb_source_target *target,
 		    const struct pgb_source_request *request, struct pgb_feed **feed,
 		    struct pgb_error *error);
-	/* One SAMPLE record into the sink. 0 or PGB_E_CORRUPT (counted by the caller). */
+	/* One record into the sink. 0 or PGB_E_CORRUPT (counted in `stats`). */
 	int (*decode)(const struct pgb_record *record, const struct pgb_decode_options *options,
 		      const struct pgb_sink *sink, struct pgb_source_stats *stats);
 };
 
+extern const struct pgb_source pgb_source_ibs;
 extern const struct pgb_source pgb_source_ip;
 extern const struct pgb_source pgb_source_lbr;
+extern const struct pgb_source pgb_source_spe;
 extern const struct pgb_source pgb_source_walk;
 
 /*

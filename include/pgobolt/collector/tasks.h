@@ -26,6 +26,9 @@ bool pgb_tasks_add(struct pgb_tasks *tasks, uint32_t pid, uint32_t tid);
  */
 bool pgb_tasks_remove(struct pgb_tasks *tasks, uint32_t pid, uint32_t tid);
 
+/* The process that a thread lives in; 0: not known. */
+uint32_t pgb_tasks_process_of(const struct pgb_tasks *tasks, uint32_t tid);
+
 /* An exec leaves one thread, whose tid is the pid. */
 void pgb_tasks_exec(struct pgb_tasks *tasks, uint32_t pid);
 
