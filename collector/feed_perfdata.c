@@ -5,6 +5,7 @@
 
 #include "pgobolt/base/limits.h"
 #include "pgobolt/base/text.h"
+#include "pgobolt/collector/feed_perfdata_areas.h"
 #include "pgobolt/collector/feed_perfdata_events.h"
 #include "pgobolt/collector/feed_perfdata_features.h"
 #include "pgobolt/collector/feed_perfdata_header.h"
@@ -27,6 +28,8 @@ struct feed_perfdata {
 	struct pgb_perfdata_events events;
 	struct pgb_perfdata_order order;
 	struct pgb_perfdata_user user;
+	struct pgb_perfdata_areas areas;
+	PGB_ARRAY(struct pgb_perfdata_entry) waiting; /* AUX records, for their bytes */
 	bool unfinished;
 	bool finished;
 	const char *end_path; /* of the file that info.end speaks of */
@@ -35,8 +38,9 @@ struct feed_perfdata {
 	 * file (PERF_FORMAT_LOST): the same ones twice, or fewer in the rings.
 	 */
 	uint64_t lost_in_rings, lost_in_total;
-	/* Whose bytes the record that was yielded last points to. */
-	const struct pgb_perfdata_entry *held;
+	/* Whose bytes the record that was yielded last points to, where `holds`. */
+	struct pgb_perfdata_entry held;
+	bool holds;
 };
 
 /* Mappings, and what switches between them: these must not be seen before or after their time. */
@@ -182,9 +186,84 @@ static void account(struct feed_perfdata *feed, const struct pgb_record *record)
 
 static void let_go(struct feed_perfdata *feed)
 {
-	if (feed->held)
-		pgb_perfdata_streams_drop(&feed->streams, feed->held->member, feed->held->chunk);
-	feed->held = NULL;
+	if (feed->holds)
+		pgb_perfdata_streams_drop(&feed->streams, feed->held.member, feed->held.chunk);
+	feed->holds = false;
+}
+
+/* 1, or what pgb_record_parse() says. */
+static int parse(const struct feed_perfdata *feed, const struct pgb_perfdata_entry *entry,
+		 struct pgb_record *record)
+{
+	struct pgb_cursor bytes = pgb_cursor_of(entry->bytes, entry->size_bytes);
+	int code = pgb_record_parse(&bytes, &feed->info.events.items[entry->event].format, record);
+
+	record->event = entry->event;
+	return code;
+}
+
+/* The first AUX record whose bytes have come, or will not come any more. */
+static bool next_waiting(struct feed_perfdata *feed, struct pgb_perfdata_entry *entry)
+{
+	bool at_end = feed->finished && feed->order.ready_at == feed->order.ready.count;
+	struct pgb_record record;
+
+	if (!feed->areas.has_new && !at_end)
+		return false;
+	for (size_t i = 0; i < feed->waiting.count; i++) {
+		*entry = feed->waiting.items[i];
+		if (!at_end && (parse(feed, entry, &record) != 1 ||
+				!pgb_perfdata_areas_hold(&feed->areas, &record)))
+			continue;
+		feed->waiting.count--;
+		memmove(&feed->waiting.items[i], &feed->waiting.items[i + 1],
+			(feed->waiting.count - i) * sizeof(*entry));
+		return true;
+	}
+	feed->areas.has_new = false;
+	return false;
+}
+
+/* Of an AUX record: give it its bytes. false: they have not come yet. */
+static bool attach(struct feed_perfdata *feed, const struct pgb_perfdata_entry *entry,
+		   struct pgb_record *record)
+{
+	bool may_wait = !feed->finished || feed->order.ready_at < feed->order.ready.count;
+
+	if (!feed->user.areas || record->aux.size_bytes == 0)
+		return true;
+	if (may_wait && !pgb_perfdata_areas_hold(&feed->areas, record) &&
+	    feed->waiting.count < PGB_LIMIT_REORDER_RECORDS) {
+		pgb_array_push(&feed->waiting, *entry);
+		return false;
+	}
+	pgb_perfdata_areas_attach(&feed->areas, record,
+				  !feed->info.events.items[entry->event].attr.inherit);
+	return true;
+}
+
+/* 1 an entry to hand out; 0 the end; negative: reading on failed. */
+static int next_entry(struct feed_perfdata *feed, struct pgb_perfdata_entry *entry,
+		      struct pgb_error *error)
+{
+	for (;;) {
+		const struct pgb_perfdata_entry *ready;
+		int code;
+
+		if (feed->waiting.count > 0 && next_waiting(feed, entry))
+			return 1;
+		ready = pgb_perfdata_order_next(&feed->order);
+		if (ready) {
+			*entry = *ready;
+			return 1;
+		}
+		if (feed->finished)
+			return feed->waiting.count > 0 && next_waiting(feed, entry);
+		if (window_is_full(feed))
+			pgb_perfdata_order_halve(&feed->order);
+		else if ((code = read_record(feed, error)) < 0)
+			return code;
+	}
 }
 
 static int next(struct pgb_feed *base, struct pgb_record *record, struct pgb_error *error)
@@ -192,30 +271,21 @@ static int next(struct pgb_feed *base, struct pgb_record *record, struct pgb_err
 	struct feed_perfdata *feed = (struct feed_perfdata *)base;
 
 	for (;;) {
-		const struct pgb_perfdata_entry *entry;
-		struct pgb_cursor bytes;
 		int code;
 
 		let_go(feed);
-		entry = pgb_perfdata_order_next(&feed->order);
-		if (entry == NULL) {
-			if (feed->finished)
-				return 0;
-			if (window_is_full(feed))
-				pgb_perfdata_order_halve(&feed->order);
-			else if ((code = read_record(feed, error)) < 0)
-				return code;
-			continue;
-		}
-		feed->held = entry;
-		bytes = pgb_cursor_of(entry->bytes, entry->size_bytes);
-		code = pgb_record_parse(&bytes, &feed->info.events.items[entry->event].format,
-					record);
-		if (code != 1) {
+		code = next_entry(feed, &feed->held, error);
+		if (code <= 0)
+			return code;
+		feed->holds = true;
+		if (parse(feed, &feed->held, record) != 1) {
 			base->stats.malformed++;
 			continue;
 		}
-		record->event = entry->event;
+		if (record->type == PERF_RECORD_AUX && !attach(feed, &feed->held, record)) {
+			feed->holds = false; /* it does so as long as it waits */
+			continue;
+		}
 		account(feed, record);
 		return 1;
 	}
@@ -227,6 +297,8 @@ static void feed_free(struct pgb_feed *base)
 
 	pgb_perfdata_streams_release(&feed->streams);
 	pgb_perfdata_order_release(&feed->order);
+	pgb_perfdata_areas_release(&feed->areas);
+	pgb_array_release(&feed->waiting);
 	pgb_perfdata_events_release(&feed->events);
 	pgb_perfdata_info_release(&feed->info);
 	free(feed->path);
@@ -354,6 +426,13 @@ int pgb_feed_perfdata_new(struct pgb_feed **created, const struct pgb_feed_perfd
 	}
 	*created = &feed->base;
 	return PGB_OK;
+}
+
+void pgb_feed_perfdata_attach_aux(struct pgb_feed *base)
+{
+	struct feed_perfdata *feed = (struct feed_perfdata *)base;
+
+	feed->user.areas = &feed->areas;
 }
 
 const struct pgb_perfdata_info *pgb_feed_perfdata_info(const struct pgb_feed *feed)

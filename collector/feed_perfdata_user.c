@@ -78,6 +78,15 @@ static int read_aux(struct pgb_perfdata_user *user, struct pgb_cursor body, stru
 		user->stats->malformed++;
 		return PGB_OK;
 	}
+	if (user->areas) {
+		const struct pgb_perfdata_piece kept = {.offset = piece.offset,
+							.size_bytes = piece.size_bytes,
+							.cpu = piece.cpu,
+							.tid = piece.tid};
+
+		user->info->aux_bytes += piece.size_bytes;
+		return pgb_perfdata_areas_add(user->areas, user->stream, &kept, error);
+	}
 	if (user->config->aux == NULL) {
 		user->info->aux_bytes += piece.size_bytes;
 		return pgb_perfdata_stream_skip(user->stream, piece.size_bytes, error);

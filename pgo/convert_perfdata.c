@@ -24,7 +24,7 @@ struct reading {
 	const char *name;
 	struct pgb_feed *feed; /* the file */
 	const struct pgb_perfdata_info *info;
-	bool branches;	  /* stacks are converted, not addresses */
+	const struct pgb_source *source; /* what is converted */
 	bool some_cycles; /* addresses: an event counts cycles, so only such events are taken */
 	uint64_t size_bytes;
 	unsigned int records;
@@ -53,12 +53,38 @@ static bool counts_cycles(const struct pgb_perfdata_event *event)
 	       strstr(event->name, "task-clock") != NULL;
 }
 
+/* Is it an event of this PMU, or of one of several that begin so? */
+static bool is_of_pmu(const struct reading *reading, const struct pgb_perfdata_event *event,
+		      const char *name)
+{
+	const struct pgb_perfdata_info *info = reading->info;
+
+	for (size_t i = 0; i < info->pmus.count; i++)
+		if (info->pmus.items[i].type == event->attr.type)
+			return strncmp(info->pmus.items[i].name, name, strlen(name)) == 0;
+	return strncmp(event->name, name, strlen(name)) == 0;
+}
+
+static bool has_spe(const struct reading *reading, const struct pgb_perfdata_event *event)
+{
+	return is_of_pmu(reading, event, "arm_spe_");
+}
+
+static bool has_ibs(const struct reading *reading, const struct pgb_perfdata_event *event)
+{
+	return event->format.sample_type & PERF_SAMPLE_RAW && is_of_pmu(reading, event, "ibs_op");
+}
+
 static bool is_wanted(const struct reading *reading, uint32_t index)
 {
 	const struct pgb_perfdata_event *event = &reading->info->events.items[index];
 
-	if (reading->branches)
+	if (reading->source == &pgb_source_lbr)
 		return has_whole_stacks(reading, event);
+	if (reading->source == &pgb_source_spe)
+		return has_spe(reading, event);
+	if (reading->source == &pgb_source_ibs)
+		return has_ibs(reading, event);
 	/* Addresses of cache misses beside those of cycles would count for time spent. */
 	return has_addresses(event) && (!reading->some_cycles || counts_cycles(event));
 }
@@ -66,15 +92,22 @@ static bool is_wanted(const struct reading *reading, uint32_t index)
 static void choose_events(struct reading *reading)
 {
 	const struct pgb_convert_job *job = reading->conversion->job;
+	bool stacks = false, spe = false, ibs = false;
 
 	for (size_t i = 0; i < reading->info->events.count; i++) {
 		const struct pgb_perfdata_event *event = &reading->info->events.items[i];
 
-		if (has_whole_stacks(reading, event) && !job->basic)
-			reading->branches = true;
+		stacks |= has_whole_stacks(reading, event);
+		spe |= has_spe(reading, event);
+		ibs |= has_ibs(reading, event);
 		if (has_addresses(event) && counts_cycles(event) && !job->compat_perf2bolt)
 			reading->some_cycles = true;
 	}
+	reading->source = job->basic ? &pgb_source_ip
+			  : stacks   ? &pgb_source_lbr
+			  : spe	     ? &pgb_source_spe
+			  : ibs	     ? &pgb_source_ibs
+				     : &pgb_source_ip;
 }
 
 /* ---- the feed that the session sees */
@@ -258,34 +291,6 @@ static int check_machine(const struct reading *reading, struct pgb_error *error)
 	return 0;
 }
 
-static int refuse_aux(const struct reading *reading, struct pgb_error *error)
-{
-	static const struct {
-		const char *kind, *words, *options;
-	} kinds[] = {
-		{"intel_pt", "an Intel PT trace", "i100usle"},
-		{"intel_bts", "an Intel BTS trace", "b"},
-		{"cs_etm", "an Arm CoreSight trace", "i1000il"},
-	};
-	const char *kind = reading->info->aux_kind;
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		if (strcmp(kind, kinds[i].kind) != 0)
-			continue;
-		pgb_fail(error, PGB_E_UNSUPPORTED, "%s holds %s (%s), which is not decoded here",
-			 reading->name, kinds[i].words, kind);
-		return pgb_remedy(
-			error,
-			"let perf make branch stacks of it: perf inject --itrace=%s --strip "
-			"-i %s -o with-stacks.data",
-			kinds[i].options, reading->name);
-	}
-	pgb_fail(error, PGB_E_UNSUPPORTED,
-		 "%s holds the data of a trace unit (%s), which is not decoded here", reading->name,
-		 kind);
-	return pgb_remedy(error, "record with branch stacks, or: pgobolt record -- PROGRAM");
-}
-
 /* Before anything is read. In a pipe some of it is known only at the end. */
 static int check_before(struct reading *reading, struct pgb_error *error)
 {
@@ -296,13 +301,15 @@ static int check_before(struct reading *reading, struct pgb_error *error)
 	if (code != 0)
 		return code;
 	choose_events(reading);
+	if (reading->source->reads_aux)
+		pgb_feed_perfdata_attach_aux(reading->feed);
 	for (size_t i = 0; i < reading->info->events.count; i++) {
 		const struct pgb_perfdata_event *event = &reading->info->events.items[i];
 
 		addresses |= has_addresses(event);
 		stacks |= (event->format.sample_type & PERF_SAMPLE_BRANCH_STACK) != 0;
 	}
-	if (reading->branches || job->basic)
+	if (reading->source->has_branches || job->basic)
 		return 0;
 	if (!addresses)
 		return pgb_fail(error, PGB_E_EMPTY, "%s holds samples without addresses",
@@ -375,8 +382,8 @@ static int check_after(struct reading *reading, struct pgb_session *session,
 	report_end(reading);
 	check_late_build_ids(reading, session);
 	if (stats->source.samples == 0 && reading->info->aux_kind)
-		return refuse_aux(reading, error);
-	if (reading->branches && stats->source.samples > 0 &&
+		return pgb_convert_refuse_aux(reading->name, reading->info->aux_kind, error);
+	if (reading->source->has_branches && stats->source.samples > 0 &&
 	    stats->source.samples == stats->source.samples_empty) {
 		pgb_fail(error, PGB_E_EMPTY, "%s: all %" PRIu64 " branch stacks are empty",
 			 reading->name, stats->source.samples);
@@ -435,7 +442,7 @@ static int consume(struct reading *reading, struct pgb_error *error)
 	const struct pgb_binary_opener opener = {.open = open_binary, .context = reading};
 	const struct pgb_session_config config = {
 		.log = conversion->job->log,
-		.source = reading->branches ? &pgb_source_lbr : &pgb_source_ip,
+		.source = reading->source,
 		.decode = &decode,
 		.opener = &opener,
 	};

@@ -75,4 +75,10 @@ struct json_t;
 struct json_t *pgb_convert_note(const struct pgb_conversion *conversion,
 				const struct pgb_converted *converted);
 
+/*
+ * A recording whose AUX areas are of `kind` ("intel_pt", ..) gave no samples: say why, and what
+ * to do instead.
+ */
+int pgb_convert_refuse_aux(const char *name, const char *kind, struct pgb_error *error);
+
 #endif

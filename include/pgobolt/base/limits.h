@@ -17,6 +17,9 @@ enum {
 	PGB_LIMIT_REORDER_RECORDS = 1024 * 1024,
 	/* One section of a recording's header: build-ids, event names. */
 	PGB_LIMIT_SECTION_BYTES = 64 * 1024 * 1024,
+	/* One record's worth of an AUX area, and what is kept of areas that come through a pipe. */
+	PGB_LIMIT_AUX_BYTES = 64 * 1024 * 1024,
+	PGB_LIMIT_AUX_KEPT_BYTES = 256 * 1024 * 1024,
 	/* Branch stack entries in one sample; the deepest known hardware has 64. */
 	PGB_LIMIT_STACK_ENTRIES = 2048,
 	/* The longest path the kernel reports, with its NUL. */

@@ -107,6 +107,12 @@ bool pgb_feed_perfdata_recognise(const uint8_t *bytes, size_t size_bytes);
 int pgb_feed_perfdata_new(struct pgb_feed **feed, const struct pgb_feed_perfdata_config *config,
 			  struct pgb_error *error);
 
+/*
+ * From now on hand out the kernel's AUX records with their bytes (record->aux_bytes), instead of
+ * calling `aux`. Before the first next().
+ */
+void pgb_feed_perfdata_attach_aux(struct pgb_feed *feed);
+
 /* Valid as long as the feed. */
 const struct pgb_perfdata_info *pgb_feed_perfdata_info(const struct pgb_feed *feed);
 

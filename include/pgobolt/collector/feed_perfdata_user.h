@@ -7,6 +7,7 @@
 #define PGOBOLT_COLLECTOR_FEED_PERFDATA_USER_H
 
 #include "pgobolt/base/error.h"
+#include "pgobolt/collector/feed_perfdata_areas.h"
 #include "pgobolt/collector/feed_perfdata_events.h"
 #include "pgobolt/collector/feed_perfdata_order.h"
 #include "pgobolt/collector/feed_perfdata_stream.h"
@@ -19,6 +20,7 @@ struct pgb_perfdata_user {
 	struct pgb_perfdata_info *info;
 	struct pgb_perfdata_events *events;
 	struct pgb_perfdata_order *order;
+	struct pgb_perfdata_areas *areas; /* NULL: they are not wanted */
 	struct pgb_feed_stats *stats; /* malformed, unknown */
 	struct pgb_perfdata_stream *stream;
 	bool rounds; /* ends of rounds say something about all records */
