@@ -25,10 +25,14 @@ struct live_feed {
 	bool in_round;
 	bool in_last_round; /* begun after the end: holds everything */
 	bool yielded;	    /* the top of the heap was given out, and has to be passed */
+	bool disabled;	    /* not to be started again */
 	bool finished;
 	uint64_t lost;	 /* in all, as the kernel counts; known once finished */
 	uint64_t now_ns; /* when the round began */
 	uint64_t last_time_ns;
+	/* The second half of a piece that wraps around in its AUX area; handed out next. */
+	struct pgb_record rest;
+	bool has_rest;
 };
 
 static struct live_feed *live_of(struct pgb_feed *feed)
@@ -177,11 +181,55 @@ static void end_round(struct live_feed *live)
 		live->feed.stats.lost_records = live->lost;
 }
 
+/* The hardware stops for want of room, and does not start again by itself. */
+static void restart(struct live_feed *live, uint32_t index)
+{
+	const struct pgb_live_set *set = &live->set;
+
+	for (size_t i = 0; i < set->events.count; i++)
+		if (set->events.items[i].ring == index && set->events.items[i].is_aux)
+			set->sys->control(set->sys->context, set->events.items[i].fd,
+					  PERF_EVENT_IOC_ENABLE, 0);
+}
+
+static void pass_aux(struct live_feed *live, uint32_t index)
+{
+	struct pgb_live_ring *ring = &live->set.rings.items[index];
+	const struct pgb_record *record = &ring->record;
+
+	pgb_ring_aux_release(&ring->aux, record->aux.offset + record->aux.size_bytes);
+	if (record->aux.flags & PERF_AUX_FLAG_TRUNCATED && !live->disabled)
+		restart(live, index);
+}
+
+/* Give an AUX record its bytes. */
+static void attach_aux(struct live_feed *live, uint32_t index, struct pgb_record *record)
+{
+	const struct pgb_ring_aux *aux = &live->set.rings.items[index].aux;
+	uint64_t count;
+
+	record->aux_of_cpu = live->set.system_wide;
+	record->aux_bytes = pgb_ring_aux_bytes(aux, record->aux.offset, record->aux.size_bytes);
+	count = pgb_cursor_left(&record->aux_bytes);
+	live->has_rest = count > 0 && count < record->aux.size_bytes;
+	if (!live->has_rest)
+		return;
+	live->rest = *record;
+	live->rest.aux.offset += count;
+	live->rest.aux.size_bytes -= count;
+	live->rest.aux_bytes =
+		pgb_ring_aux_bytes(aux, live->rest.aux.offset, live->rest.aux.size_bytes);
+	record->aux.size_bytes = count;
+	record->aux.flags = 0; /* told of once */
+}
+
 /* Go past the record that was given out. */
 static void pass_yielded(struct live_feed *live)
 {
 	struct pgb_live_ring *ring = &live->set.rings.items[live->heap[0]];
 
+	if (ring->record.type == PERF_RECORD_AUX)
+		pass_aux(live, live->heap[0]);
 	pgb_ring_advance(&ring->ring);
 	/* Give room back early: a round may be as long as the whole ring. */
 	if (ring->ring.tail - ring->released >= ring->ring.size_bytes / 4)
@@ -218,12 +266,19 @@ static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	const struct pgb_record *next;
 
 	(void)error;
+	if (live->has_rest) {
+		*record = live->rest;
+		live->has_rest = false;
+		return 1;
+	}
 	do
 		next = earliest(live);
 	while (next && !accept(live, next));
 	if (next == NULL)
 		return 0;
 	*record = *next;
+	if (record->type == PERF_RECORD_AUX)
+		attach_aux(live, live->heap[0], record);
 	if (record->time_ns < live->last_time_ns)
 		feed->stats.disordered++;
 	else
@@ -346,6 +401,7 @@ int pgb_feed_live_enable(struct pgb_feed *feed, struct pgb_error *error)
 
 void pgb_feed_live_disable(struct pgb_feed *feed)
 {
+	live_of(feed)->disabled = true;
 	control_all(live_of(feed), PERF_EVENT_IOC_DISABLE);
 }
 
@@ -364,7 +420,8 @@ size_t pgb_feed_live_ring_bytes(const struct pgb_feed *feed)
 	size_t size_bytes = 0;
 
 	for (size_t i = 0; i < set->rings.count; i++)
-		size_bytes += set->rings.items[i].ring.size_bytes;
+		size_bytes +=
+			set->rings.items[i].ring.size_bytes + set->rings.items[i].aux.size_bytes;
 	return size_bytes;
 }
 

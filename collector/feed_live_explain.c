@@ -159,12 +159,101 @@ static int explain_rest(const char *event, int number, struct pgb_error *error)
 	return pgb_remedy(error, "see the kernel's log: dmesg | tail");
 }
 
+/* Arm's SPE. 0: nothing to say that is not true of all events. */
+static int explain_spe(const struct pgb_host *host, const char *event, int number,
+		       struct pgb_error *error)
+{
+	switch (number) {
+	case EBUSY:
+		pgb_fail(error, PGB_E_RESOURCE,
+			 "event '%s': another recording has the statistical profiling (SPE) of "
+			 "these CPUs (EBUSY)",
+			 event);
+		return pgb_remedy(error, "end it: ps -e | grep perf; or use -s walk");
+	case ENOENT:
+		pgb_fail(error, PGB_E_UNSUPPORTED,
+			 "event '%s': not every CPU of this machine has statistical profiling "
+			 "(SPE, ENOENT)",
+			 event);
+		return pgb_remedy(error, "use -s walk, or record on those that have it: "
+					 "ls /sys/bus/event_source/devices/arm_spe_*/cpumask");
+	case EOPNOTSUPP:
+		pgb_fail(error, PGB_E_UNSUPPORTED,
+			 "event '%s': this CPU's statistical profiling (SPE) cannot filter so "
+			 "(EOPNOTSUPP)",
+			 event);
+		return pgb_remedy(error, "use -e arm_spe_0/ts_enable=1,jitter=1/, or -s walk");
+	case EINVAL:
+		pgb_fail(error, PGB_E_UNSUPPORTED,
+			 "event '%s': Linux %s does not take these settings of statistical "
+			 "profiling (SPE, EINVAL)",
+			 event, host->kernel_release);
+		return pgb_remedy(error, "try without -e and -c, or use -s walk");
+	}
+	return PGB_OK;
+}
+
+/* AMD's IBS, likewise. */
+static int explain_ibs(const struct pgb_host *host, const char *event,
+		       const struct perf_event_attr *attr, int number, bool system_wide,
+		       struct pgb_error *error)
+{
+	if (number == EACCES && !attr->exclude_kernel && !system_wide) {
+		pgb_fail(error, PGB_E_PERMISSION,
+			 "event '%s': it sees the kernel, too (before Linux 6.14 always), and that "
+			 "needs kernel.perf_event_paranoid at 1 or below; it is %d (EACCES)",
+			 event, host->perf_paranoid);
+		return pgb_remedy(error, "sudo sysctl kernel.perf_event_paranoid=1; "
+					 "or " GIVE_CAPABILITY);
+	}
+	if (number == EINVAL && !system_wide && !pgb_host_kernel_since(host, 6, 2)) {
+		pgb_fail(error, PGB_E_UNSUPPORTED,
+			 "event '%s': before Linux 6.2 instruction-based sampling (IBS) is of "
+			 "whole CPUs only, and this is %s (EINVAL)",
+			 event, host->kernel_release);
+		return pgb_remedy(error, "record the whole machine while the program runs: "
+					 "pgobolt record -a -s ibs -- COMMAND; or use -s walk");
+	}
+	if (number == EINVAL || number == EOPNOTSUPP) {
+		pgb_fail(error, PGB_E_UNSUPPORTED,
+			 "event '%s': Linux %s does not take these settings of instruction-based "
+			 "sampling (IBS)",
+			 event, host->kernel_release);
+		return pgb_remedy(error, "try without -e, -c and -F; or use -s walk");
+	}
+	if (number == EBUSY || number == ENOSPC) {
+		pgb_fail(error, PGB_E_RESOURCE,
+			 "event '%s': another recording has the instruction-based sampling (IBS) "
+			 "of these CPUs",
+			 event);
+		return pgb_remedy(error, "end it: ps -e | grep perf; or use -s walk");
+	}
+	return PGB_OK;
+}
+
+static int explain_unit(const struct pgb_host *host, const char *event,
+			const struct perf_event_attr *attr, int number, bool system_wide,
+			struct pgb_error *error)
+{
+	const struct pgb_pmu *pmu = pgb_host_find_pmu_type(host, attr->type);
+
+	if (pmu && strncmp(pmu->name, "arm_spe_", strlen("arm_spe_")) == 0)
+		return explain_spe(host, event, number, error);
+	if (pmu && strcmp(pmu->name, "ibs_op") == 0)
+		return explain_ibs(host, event, attr, number, system_wide, error);
+	return PGB_OK;
+}
+
 int pgb_feed_live_explain(const struct pgb_host *host, const struct perf_event_attr *attr,
 			  int negative_errno, bool system_wide, struct pgb_error *error)
 {
 	char *event = pgb_event_describe(attr);
-	int result;
+	int result = explain_unit(host, event, attr, -negative_errno, system_wide, error);
 
+	if (result < 0) {
+		free(event);
+		return result;
+	}
 	switch (-negative_errno) {
 	case EPERM:
 		result = explain_blocked(host, event, error);

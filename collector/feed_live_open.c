@@ -13,6 +13,8 @@
 enum {
 	RING_BYTES = 512 * 1024, /* of each CPU, where locked memory allows */
 	RING_BYTES_STACKS = 2 * 1024 * 1024,
+	AUX_BYTES = 4 * 1024 * 1024,
+	AUX_PAGES_MIN = 2,
 	LISTINGS_MAX = 8, /* of the threads of what we attach to, until no new ones appear */
 };
 
@@ -27,7 +29,7 @@ struct opening {
 	const struct pgb_feed_live_config *config;
 	struct perf_event_attr attrs[PGB_FEED_LIVE_ATTRS_MAX];
 	struct perf_event_attr side_band; /* for CPUs that none of attrs counts on */
-	size_t ring_pages;
+	size_t ring_pages, aux_pages;
 	bool raised_limit, first_listing;
 	bool memory_short; /* a ring could not get ring_pages */
 };
@@ -74,27 +76,6 @@ static bool step_down(struct perf_event_attr *attr, int negative_errno)
 	return true;
 }
 
-int pgb_feed_live_settle(const struct pgb_perf_sys *sys, const struct pgb_host *host,
-			 struct perf_event_attr *attrs, size_t count, struct pgb_error *error)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct perf_event_attr attr = attrs[i];
-		int fd;
-
-		attr.disabled = 1;
-		attr.read_format = READ_FORMAT_BASIC | PERF_FORMAT_LOST;
-		while ((fd = open_once(sys, &attr, 0, -1)) < 0)
-			if (!step_down(&attr, fd))
-				return pgb_feed_live_explain(host, &attrs[i], fd, false, error);
-		sys->close(sys->context, fd);
-		attrs[i].read_format = attr.read_format;
-		attrs[i].exclude_guest = attr.exclude_guest;
-		attrs[i].precise_ip = attr.precise_ip;
-		attrs[i].size = attr.size;
-	}
-	return PGB_OK;
-}
-
 /* Does this attr count on this CPU? Each kind of core of a hybrid machine has a PMU of its own. */
 static bool covers(const struct pgb_host *host, const struct perf_event_attr *attr,
 		   unsigned int cpu)
@@ -105,6 +86,48 @@ static bool covers(const struct pgb_host *host, const struct perf_event_attr *at
 		generic && type == 0 ? NULL : pgb_host_find_pmu_type(host, type);
 
 	return pmu == NULL || pgb_pmu_covers(pmu, cpu);
+}
+
+/* On ourselves, or on a CPU: some events of old kernels count for no single task. */
+static int open_trial(const struct pgb_perf_sys *sys, const struct pgb_host *host,
+		      struct perf_event_attr *attr, bool system_wide)
+{
+	size_t i = 0;
+
+	if (!system_wide)
+		return open_once(sys, attr, 0, -1);
+	while (i + 1 < host->cpus_online.count && !covers(host, attr, host->cpus_online.items[i]))
+		i++;
+	return open_once(sys, attr, -1, (int)host->cpus_online.items[i]);
+}
+
+static int settle(const struct pgb_perf_sys *sys, const struct pgb_host *host,
+		  struct perf_event_attr *attrs, size_t count, bool system_wide,
+		  struct pgb_error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct perf_event_attr attr = attrs[i];
+		int fd;
+
+		attr.disabled = 1;
+		attr.read_format = READ_FORMAT_BASIC | PERF_FORMAT_LOST;
+		while ((fd = open_trial(sys, host, &attr, system_wide)) < 0)
+			if (!step_down(&attr, fd))
+				return pgb_feed_live_explain(host, &attrs[i], fd, system_wide,
+							     error);
+		sys->close(sys->context, fd);
+		attrs[i].read_format = attr.read_format;
+		attrs[i].exclude_guest = attr.exclude_guest;
+		attrs[i].precise_ip = attr.precise_ip;
+		attrs[i].size = attr.size;
+	}
+	return PGB_OK;
+}
+
+int pgb_feed_live_settle(const struct pgb_perf_sys *sys, const struct pgb_host *host,
+			 struct perf_event_attr *attrs, size_t count, struct pgb_error *error)
+{
+	return settle(sys, host, attrs, count, false, error);
 }
 
 static bool raise_descriptor_limit(struct opening *opening)
@@ -118,12 +141,18 @@ static bool raise_descriptor_limit(struct opening *opening)
 	return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-static int open_ring(struct opening *opening, int fd, unsigned int cpu, struct pgb_error *error)
+static int open_ring(struct opening *opening, int fd, unsigned int cpu, bool is_aux,
+		     struct pgb_error *error)
 {
 	struct pgb_live_set *set = opening->set;
 	struct pgb_live_ring live = {.cpu = cpu, .polled = set->events.count};
 	int result = pgb_ring_open(&live.ring, set->sys, fd, opening->ring_pages, error);
 
+	if (result == PGB_OK && is_aux) {
+		result = pgb_ring_aux_open(&live.aux, &live.ring, opening->aux_pages, error);
+		if (result < 0)
+			pgb_ring_close(&live.ring);
+	}
 	if (result == PGB_OK)
 		pgb_array_push(&set->rings, live);
 	opening->memory_short = result == PGB_E_RESOURCE ||
@@ -134,18 +163,18 @@ static int open_ring(struct opening *opening, int fd, unsigned int cpu, struct p
 }
 
 /* Into the ring of the CPU; the first event there maps it. Takes fd over. */
-static int add_event(struct opening *opening, int fd, pid_t tid, unsigned int cpu,
+static int add_event(struct opening *opening, int fd, pid_t tid, unsigned int cpu, bool is_aux,
 		     struct pgb_error *error)
 {
 	struct pgb_live_set *set = opening->set;
 	const struct pgb_perf_sys *sys = set->sys;
-	struct pgb_live_event event = {.fd = fd, .tid = tid};
+	struct pgb_live_event event = {.fd = fd, .tid = tid, .is_aux = is_aux};
 	int result = PGB_OK;
 
 	while (event.ring < set->rings.count && set->rings.items[event.ring].cpu != cpu)
 		event.ring++;
 	if (event.ring == set->rings.count) {
-		result = open_ring(opening, fd, cpu, error);
+		result = open_ring(opening, fd, cpu, is_aux, error);
 	} else {
 		int code = sys->control(sys->context, fd, PERF_EVENT_IOC_SET_OUTPUT,
 					(uintptr_t)set->rings.items[event.ring].ring.fd);
@@ -167,15 +196,19 @@ static int open_event(struct opening *opening, struct perf_event_attr attr, pid_
 		      unsigned int cpu, struct pgb_error *error)
 {
 	const struct pgb_feed_live_config *config = opening->config;
+	bool is_aux = config->aux && attr.type != PERF_TYPE_SOFTWARE;
 	int fd = open_once(config->sys, &attr, tid, (int)cpu), result;
 
 	if (fd == -EMFILE && raise_descriptor_limit(opening))
 		fd = open_once(config->sys, &attr, tid, (int)cpu);
 	if (fd == -ESRCH || (fd == -ENODEV && opening->set->rings.count > 0))
 		return 0;
+	/* Of such hardware a task has one event alone: this thread inherited one meanwhile. */
+	if (fd == -EBUSY && is_aux && !opening->first_listing)
+		return 0;
 	if (fd < 0)
 		return pgb_feed_live_explain(config->host, &attr, fd, config->system_wide, error);
-	result = add_event(opening, fd, tid, cpu, error);
+	result = add_event(opening, fd, tid, cpu, is_aux, error);
 	if (result < 0)
 		return result;
 	if (!opening->first_listing) {
@@ -209,7 +242,7 @@ static int open_thread(struct opening *opening, pid_t tid, struct pgb_error *err
 			covered = true;
 			opened += result;
 		}
-		if (!covered) {
+		if (!covered || opening->config->aux) {
 			int result = open_event(opening, opening->side_band, tid, cpu, error);
 
 			if (result < 0)
@@ -292,8 +325,10 @@ static int attach(struct opening *opening, struct pgb_error *error)
 
 static void close_all(struct pgb_live_set *set)
 {
-	for (size_t i = 0; i < set->rings.count; i++)
+	for (size_t i = 0; i < set->rings.count; i++) {
+		pgb_ring_aux_close(&set->rings.items[i].aux);
 		pgb_ring_close(&set->rings.items[i].ring);
+	}
 	for (size_t i = 0; i < set->events.count; i++)
 		set->sys->close(set->sys->context, set->events.items[i].fd);
 	set->rings.count = 0;
@@ -308,11 +343,14 @@ static void complete_attr(const struct pgb_feed_live_config *config, struct perf
 	attr->enable_on_exec = config->enable_on_exec;
 	attr->inherit = !config->system_wide;
 	attr->sample_id_all = 1;
-	attr->mmap = 1;
-	attr->mmap2 = 1;
-	attr->comm = 1;
-	attr->comm_exec = 1;
-	attr->task = 1;
+	/* An event that is stopped tells of no mappings: with AUX areas another one does. */
+	if (!config->aux || attr->type == PERF_TYPE_SOFTWARE) {
+		attr->mmap = 1;
+		attr->mmap2 = 1;
+		attr->comm = 1;
+		attr->comm_exec = 1;
+		attr->task = 1;
+	}
 	attr->use_clockid = 1;
 	attr->clockid = CLOCK_MONOTONIC;
 	attr->watermark = 1; /* of 0 bytes: half the ring, whatever size it gets */
@@ -329,9 +367,23 @@ static size_t default_ring_pages(const struct pgb_feed_live_config *config)
 	size_t pages = (stacks ? RING_BYTES_STACKS : RING_BYTES) / page_bytes;
 	uint64_t allowed = config->host->mlock_kib * 1024 / page_bytes;
 
+	if (config->aux && !config->host->has_perfmon)
+		allowed /= 3; /* the rest is for the AUX area */
 	while (pages > 1 && !config->host->has_perfmon && pages + 1 > allowed)
 		pages /= 2;
 	return pages;
+}
+
+/* Likewise, of what the ring leaves. */
+static size_t default_aux_pages(const struct pgb_feed_live_config *config, size_t ring_pages)
+{
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE), pages = AUX_BYTES / page_bytes;
+	uint64_t allowed = config->host->mlock_kib * 1024 / page_bytes;
+
+	while (pages > AUX_PAGES_MIN && !config->host->has_perfmon &&
+	       pages + ring_pages + 1 > allowed)
+		pages /= 2;
+	return pages < AUX_PAGES_MIN ? AUX_PAGES_MIN : pages;
 }
 
 static void prepare(struct opening *opening)
@@ -353,6 +405,22 @@ static void prepare(struct opening *opening)
 	opening->ring_pages = config->ring_pages ? config->ring_pages : default_ring_pages(config);
 	while (opening->ring_pages & (opening->ring_pages - 1))
 		opening->ring_pages &= opening->ring_pages - 1; /* a power of two, not above it */
+	opening->aux_pages = config->aux_pages ? config->aux_pages
+					       : default_aux_pages(config, opening->ring_pages);
+}
+
+static bool is_least(const struct opening *opening)
+{
+	return opening->ring_pages == 1 &&
+	       (!opening->config->aux || opening->aux_pages <= AUX_PAGES_MIN);
+}
+
+static void halve_pages(struct opening *opening)
+{
+	if (opening->ring_pages > 1)
+		opening->ring_pages /= 2;
+	if (opening->aux_pages > AUX_PAGES_MIN)
+		opening->aux_pages /= 2;
 }
 
 /* All events and rings, with rings of one size: the largest that there is locked memory for. */
@@ -362,10 +430,10 @@ static int open_all(struct opening *opening, struct pgb_error *error)
 	size_t wanted_bytes = ring_bytes(opening);
 	int result;
 
-	for (;; opening->ring_pages /= 2) {
+	for (;; halve_pages(opening)) {
 		result = config->system_wide ? open_thread(opening, -1, error)
 					     : attach(opening, error);
-		if (!opening->memory_short || opening->ring_pages == 1)
+		if (!opening->memory_short || is_least(opening))
 			break;
 		close_all(opening->set);
 		if (error)
@@ -387,10 +455,10 @@ int pgb_feed_live_open(struct pgb_live_set *set, const struct pgb_feed_live_conf
 
 	pgb_assert(config->attr_count > 0 && config->attr_count <= PGB_FEED_LIVE_ATTRS_MAX);
 	pgb_assert(config->system_wide ? config->pid_count == 0 : config->pid_count > 0);
-	*set = (struct pgb_live_set){.sys = config->sys};
+	*set = (struct pgb_live_set){.sys = config->sys, .system_wide = config->system_wide};
 	memcpy(opening.attrs, config->attrs, config->attr_count * sizeof(opening.attrs[0]));
-	result = pgb_feed_live_settle(config->sys, config->host, opening.attrs, config->attr_count,
-				      error);
+	result = settle(config->sys, config->host, opening.attrs, config->attr_count,
+			config->system_wide, error);
 	if (result < 0)
 		return result;
 	prepare(&opening);

@@ -162,6 +162,7 @@ static int open_feed(struct pgb_session *session, struct pgb_error *error)
 		.pids = config->pids,
 		.pid_count = config->pid_count,
 		.system_wide = config->system_wide,
+		.aux = config->source->reads_aux,
 	};
 	int code = config->source->plan(config->host, &request, &session->plan, error);
 

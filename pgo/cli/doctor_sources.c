@@ -11,7 +11,7 @@
 #include "pgobolt/pgo/recording.h"
 
 /* Open the events and rings on this process, as `record` does on the program's, and close them. */
-static int try_rings(struct doctor *doctor, const struct pgb_source_plan *plan,
+static int try_rings(struct doctor *doctor, const struct pgb_source_plan *plan, bool aux,
 		     struct pgb_error *error)
 {
 	pid_t self = getpid();
@@ -19,6 +19,7 @@ static int try_rings(struct doctor *doctor, const struct pgb_source_plan *plan,
 						    .host = &doctor->host,
 						    .attrs = plan->attrs,
 						    .attr_count = plan->attr_count,
+						    .aux = aux,
 						    .pids = &self,
 						    .pid_count = 1};
 	struct pgb_feed *feed = NULL;
@@ -41,7 +42,7 @@ static int try_source(struct doctor *doctor, const struct pgb_source *source,
 		code = source->plan(&doctor->host, NULL, plan, error);
 	if (code || doctor->is_elsewhere || source->open)
 		return code;
-	return try_rings(doctor, plan, error);
+	return try_rings(doctor, plan, source->reads_aux, error);
 }
 
 static void choose(struct doctor *doctor, const struct pgb_recorder_source *source)

@@ -19,6 +19,9 @@ struct ring {
 	struct perf_event_mmap_page *page;
 	size_t map_bytes;
 	uint64_t head, lost;
+	uint8_t *aux;
+	size_t aux_bytes;
+	uint64_t aux_head;
 };
 
 struct event {
@@ -98,6 +101,29 @@ static bool is_power_of_two(size_t value)
 	return value && (value & (value - 1)) == 0;
 }
 
+/* Behind the ring, whose first page says where and how much; whole powers of two. */
+static int map_aux(struct fake_perf *perf, struct event *event, size_t size_bytes, off_t offset,
+		   void **address)
+{
+	struct ring *ring = &event->ring;
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (ring->page == NULL || ring->aux || event->public.attr.type == PERF_TYPE_SOFTWARE ||
+	    (uint64_t)offset != ring->page->aux_offset || size_bytes != ring->page->aux_size ||
+	    (size_t)offset < ring->map_bytes || size_bytes < 2 * page_bytes ||
+	    !is_power_of_two(size_bytes / page_bytes))
+		return -EINVAL;
+	if (perf->locked_bytes_max && perf->locked_bytes + size_bytes > perf->locked_bytes_max)
+		return -EPERM;
+	*address =
+		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pgb_assert(*address != MAP_FAILED);
+	perf->locked_bytes += size_bytes;
+	ring->aux = *address;
+	ring->aux_bytes = size_bytes;
+	return 0;
+}
+
 static int fake_map(void *context, int fd, size_t size_bytes, int protection, off_t offset,
 		    void **address)
 {
@@ -109,6 +135,8 @@ static int fake_map(void *context, int fd, size_t size_bytes, int protection, of
 
 	if (event == NULL)
 		return -EBADF;
+	if (offset)
+		return map_aux(perf, event, size_bytes, offset, address);
 	if (size_bytes <= page_bytes || data_bytes % page_bytes || offset ||
 	    !is_power_of_two(data_bytes / page_bytes) || event->ring.page ||
 	    (event->public.attr.inherit && event->public.cpu == -1))
@@ -134,8 +162,16 @@ static int fake_unmap(void *context, void *address, size_t size_bytes)
 	for (size_t i = 0; i < perf->count; i++) {
 		struct ring *ring = &perf->events[i]->ring;
 
+		if (ring->aux == address) {
+			pgb_assert(ring->aux_bytes == size_bytes);
+			munmap(address, size_bytes);
+			perf->locked_bytes -= size_bytes;
+			ring->aux = NULL;
+			return 0;
+		}
 		if (ring->page != address)
 			continue;
+		pgb_assert(ring->aux == NULL);
 		pgb_assert(ring->map_bytes == size_bytes);
 		munmap(address, size_bytes);
 		perf->locked_bytes -= size_bytes;
@@ -384,5 +420,42 @@ bool fake_perf_write(struct fake_perf *perf, struct fake_event *event, const voi
 	}
 	perf_bytes_release(&lost);
 	__atomic_store_n(&ring->page->data_head, ring->head, __ATOMIC_RELEASE);
+	return fits;
+}
+
+bool fake_perf_write_aux(struct fake_perf *perf, struct fake_event *event,
+			 const struct perf_identity *who, const void *bytes, size_t size_bytes,
+			 uint64_t flags)
+{
+	struct perf_identity identity = *who;
+	struct perf_bytes record = {0};
+	struct ring *ring;
+	uint64_t place, head, tail;
+	bool fits;
+
+	if (!event->enabled || event->closed || event->output == NULL)
+		return false;
+	ring = &((struct event *)event->output)->ring;
+	head = ring->aux_head;
+	place = head & (ring->aux_bytes - 1);
+	if (place + size_bytes > ring->aux_bytes)
+		head += ring->aux_bytes - place;
+	tail = __atomic_load_n(&ring->page->aux_tail, __ATOMIC_ACQUIRE);
+	fits = head + size_bytes - tail <= ring->aux_bytes;
+	if (fits) {
+		memcpy(ring->aux + (head & (ring->aux_bytes - 1)), bytes, size_bytes);
+		ring->aux_head = head + size_bytes;
+	} else {
+		flags |= PERF_AUX_FLAG_TRUNCATED;
+	}
+	identity.id = event->id;
+	identity.time_ns = perf->now_ns;
+	perf_encode_aux(&record, &event->attr, &identity, fits ? head : ring->aux_head,
+			fits ? size_bytes : 0, flags);
+	__atomic_store_n(&ring->page->aux_head, ring->aux_head, __ATOMIC_RELEASE);
+	fake_perf_write(perf, event, record.data, record.length);
+	perf_bytes_release(&record);
+	if (flags & PERF_AUX_FLAG_TRUNCATED)
+		event->enabled = false;
 	return fits;
 }

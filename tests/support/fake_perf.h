@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "pgobolt/collector/perf_sys.h"
+#include "tests/support/perf_encode.h"
 
 struct fake_perf;
 
@@ -63,6 +64,14 @@ void fake_perf_exec(struct fake_perf *perf, pid_t pid);
  */
 bool fake_perf_write(struct fake_perf *perf, struct fake_event *event, const void *record,
 		     size_t size_bytes);
+/*
+ * What a driver with an AUX area does: copy the bytes there, never around its end (it skips to
+ * the start, as SPE's does), and write an AUX record. Where there is no room, the record says
+ * TRUNCATED, without bytes, and the event stops. `flags` besides that; `who` of the record.
+ */
+bool fake_perf_write_aux(struct fake_perf *perf, struct fake_event *event,
+			 const struct perf_identity *who, const void *bytes, size_t size_bytes,
+			 uint64_t flags);
 /* Bytes in the event's ring that have not been given back. */
 uint64_t fake_perf_waiting(const struct fake_event *event);
 

@@ -11,13 +11,16 @@
 #include "pgobolt/collector/feed_live.h"
 #include "tests/support/fake_host.h"
 
-enum kind { CLOCK, CYCLES, STACK, CLOCK_STACK, FAST };
+enum kind { CLOCK, CYCLES, STACK, CLOCK_STACK, FAST, SPE, IBS, IBS_USER };
 
 static const struct perf_event_attr attrs[] = {
 	[CLOCK] = {.type = PERF_TYPE_SOFTWARE},
 	[CYCLES] = {.type = PERF_TYPE_HARDWARE},
 	[STACK] = {.type = PERF_TYPE_HARDWARE, .sample_type = PERF_SAMPLE_BRANCH_STACK},
 	[CLOCK_STACK] = {.type = PERF_TYPE_SOFTWARE, .sample_type = PERF_SAMPLE_BRANCH_STACK},
+	[SPE] = {.type = 9, .exclude_kernel = 1},
+	[IBS] = {.type = 11},
+	[IBS_USER] = {.type = 11, .exclude_kernel = 1},
 	[FAST] = {.type = PERF_TYPE_SOFTWARE, .freq = 1, .sample_freq = 200000},
 };
 
@@ -75,6 +78,26 @@ static const struct refusal {
 	 "nmi_watchdog"},
 	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOSYS, false, PGB_E_UNSUPPORTED,
 	 "no perf_event_open", "CONFIG_PERF_EVENTS"},
+	{__LINE__, FAKE_NEOVERSE, NO_FILE, SPE, EBUSY, false, PGB_E_RESOURCE, "another recording",
+	 "-s walk"},
+	{__LINE__, FAKE_NEOVERSE, NO_FILE, SPE, ENOENT, true, PGB_E_UNSUPPORTED, "not every CPU",
+	 "cpumask"},
+	{__LINE__, FAKE_NEOVERSE, NO_FILE, SPE, EOPNOTSUPP, false, PGB_E_UNSUPPORTED,
+	 "cannot filter so", "-e arm_spe_0/"},
+	{__LINE__, FAKE_NEOVERSE, NO_FILE, SPE, EINVAL, false, PGB_E_UNSUPPORTED,
+	 "Linux 6.17.0 does not take", "-s walk"},
+	{__LINE__, FAKE_NEOVERSE, NO_FILE, SPE, EACCES, true, PGB_E_PERMISSION, "whole system",
+	 "sysctl kernel.perf_event_paranoid=0"},
+	{__LINE__, FAKE_ZEN2, NO_FILE, IBS, EACCES, false, PGB_E_PERMISSION, "sees the kernel, too",
+	 "sysctl kernel.perf_event_paranoid=1"},
+	{__LINE__, FAKE_ZEN2, "/proc/sys/kernel/osrelease", "6.1.0", IBS, EINVAL, false,
+	 PGB_E_UNSUPPORTED, "whole CPUs only", "record -a -s ibs"},
+	{__LINE__, FAKE_ZEN2, "/proc/sys/kernel/osrelease", "6.1.0", IBS, EINVAL, true,
+	 PGB_E_UNSUPPORTED, "does not take", "-s walk"},
+	{__LINE__, FAKE_ZEN2, NO_FILE, IBS_USER, EINVAL, false, PGB_E_UNSUPPORTED, "does not take",
+	 "without -e"},
+	{__LINE__, FAKE_ZEN2, NO_FILE, IBS_USER, ENOSPC, false, PGB_E_RESOURCE, "another recording",
+	 "-s walk"},
 	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, E2BIG, false, PGB_E_UNSUPPORTED, "too old", "-e"},
 	{__LINE__, FAKE_SKYLAKE, NO_FILE, CYCLES, ENOSPC, false, PGB_E_RESOURCE, "No space",
 	 "dmesg"},

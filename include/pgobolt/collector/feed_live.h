@@ -37,6 +37,12 @@ struct pgb_feed_live_config {
 	bool system_wide;
 	bool enable_on_exec; /* the one pid is a held child; counting starts at its exec */
 	size_t ring_pages;   /* per CPU, a power of two; 0: default */
+	/*
+	 * The attrs are of hardware that writes an AUX area: AUX records come with their bytes
+	 * (record->aux_bytes). An event that stopped for want of room there is started again.
+	 */
+	bool aux;
+	size_t aux_pages; /* per CPU, a power of two; 0: default */
 };
 
 /*

@@ -11,12 +11,13 @@
 
 #include "pgobolt/base/array.h"
 #include "pgobolt/collector/feed_live.h"
-#include "pgobolt/collector/ring.h"
+#include "pgobolt/collector/ring_aux.h"
 
 struct pgb_live_event {
 	int fd;
 	pid_t tid;     /* -1: every thread on the CPU */
 	uint32_t ring; /* index */
+	bool is_aux;   /* fills the ring's AUX area */
 };
 
 /*
@@ -36,6 +37,7 @@ struct pgb_live_late_id {
 
 struct pgb_live_ring {
 	struct pgb_ring ring;
+	struct pgb_ring_aux aux; /* none where no such hardware is on this CPU */
 	unsigned int cpu;
 	uint64_t released;	  /* the tail that the kernel knows */
 	size_t polled;		  /* index of the event to poll: the first that lives */
@@ -45,6 +47,7 @@ struct pgb_live_ring {
 struct pgb_live_set {
 	const struct pgb_perf_sys *sys;
 	struct pgb_record_format format;
+	bool system_wide;
 	PGB_ARRAY(struct pgb_live_event) events;
 	PGB_ARRAY(struct pgb_live_ring) rings;
 	PGB_ARRAY(struct pgb_live_late) late;
