@@ -82,10 +82,7 @@ struct pgb_record {
 	uint64_t ip, address, period_events, weight;
 	struct pgb_record_stack stack;
 	struct pgb_cursor raw; /* payload behind its u32 size; empty where there is none */
-	/*
-	 * A piece of the AUX area: PERF_SAMPLE_AUX; and of AUX records, where the feed has it.
-	 * `offset` is where it stands in the area.
-	 */
+	/* A piece of the AUX area: PERF_SAMPLE_AUX; of AUX records where the feed has it. */
 	struct pgb_cursor aux_bytes;
 	bool aux_of_cpu; /* AUX: of all that ran on the CPU; whose it is pid and tid do not say */
 
