@@ -2,6 +2,7 @@
 /* Doing it: one command after the other, with a log for each step. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/collector/process.h"
+#include "pgobolt/collector/process_tree.h"
 
 enum { POLL_MS = 100, GRACE_MS = 10000, LINE_MAX_BYTES = 512 };
 
@@ -70,6 +72,25 @@ static void show_progress(const struct work *work)
 	config->progress(config->context, work->step, clock_ns() - work->started_ns, line);
 }
 
+/*
+ * All of it: what has a process group of its own (timeout, an interactive shell) as well. Servers
+ * that a build leaves behind, such as a compiler cache's, are nobody's child any more and stay.
+ */
+static void stop_all(struct pgb_process *process)
+{
+	struct pgb_process_tree tree = {0};
+	int ended = 0, wait_status;
+
+	pgb_process_tree_hold(&tree, process->pid);
+	pgb_process_tree_signal(&tree, process->pid, SIGTERM);
+	for (int waited_ms = 0; ended == 0 && waited_ms < GRACE_MS; waited_ms += POLL_MS)
+		ended = pgb_process_wait(process, POLL_MS, &wait_status, NULL);
+	if (ended == 0)
+		pgb_process_tree_signal(&tree, process->pid, SIGKILL);
+	pgb_process_tree_release(&tree);
+	pgb_process_stop(process, 0);
+}
+
 static int wait_for(struct work *work, struct pgb_process *process, int *wait_status,
 		    struct pgb_error *error)
 {
@@ -78,7 +99,7 @@ static int wait_for(struct work *work, struct pgb_process *process, int *wait_st
 	while ((ended = pgb_process_wait(process, POLL_MS, wait_status, error)) == 0) {
 		show_progress(work);
 		if (is_stopped(work->pipeline)) {
-			pgb_process_stop(process, GRACE_MS);
+			stop_all(process);
 			return pgb_fail(error, PGB_E_INTERRUPTED, "interrupted: %s",
 					work->step->title);
 		}

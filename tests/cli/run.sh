@@ -158,19 +158,20 @@ echo 'clean = make clean' >>pgobolt.ini
 
 ### interrupted: what runs is stopped, what is done stays
 make -s clean
-"$PGOBOLT" run --train 'touch started; sleep 100' >"$scratch/stdout" 2>"$scratch/stderr" &
+"$PGOBOLT" run --train 'touch started; timeout 90 sleep 87.6543' >"$scratch/stdout" 2>"$scratch/stderr" &
 pid=$!
 last="pgobolt run, interrupted"
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
 	[ -e started ] && break
 	sleep 1
 done
-run 1 run --train 'touch started; sleep 100'
+run 1 run --train 'touch started; timeout 90 sleep 87.6543'
 stderr_has "another pgobolt run is at work in .pgobolt"
 run 0 status
 stdout_has "running"
 kill -TERM $pid
 wait $pid && fail "an interrupted run ended well"
+ps -e -o args | grep '^sleep 87[.]6543' && fail "what the training started goes on"
 [ -e started ] || fail "the training never began"
 run 0 status
 stdout_has "interrupted"
@@ -213,7 +214,7 @@ cmp app .pgobolt/run/pgo/app || fail "after a failed check another build lies in
 
 ### the same by hand
 make -s clean
-sed -i -e '/cmp -s/d' -e 's/^pgobolt bench/: &/' .pgobolt/run/replay.sh
+sed -i -e '/cmp -s/d' -e '/^pgobolt bench/d' .pgobolt/run/replay.sh
 mv .pgobolt/run/bolt/app "$scratch/optimized"
 last=replay.sh
 sh .pgobolt/run/replay.sh >"$scratch/stdout" 2>"$scratch/stderr" || { fail "it failed"; show; }
