@@ -14,7 +14,7 @@
 #include "pgobolt/pgo/cli/table.h"
 #include "pgobolt/pgo/pipeline.h"
 
-enum { TAIL_LINES = 15, TAIL_BYTES = 16384 };
+enum { TAIL_LINES = 15, TAIL_BYTES = 16384, LOG_SIZE_MAX = 64 << 20 };
 
 struct run {
 	struct pgb_cli *cli;
@@ -91,6 +91,25 @@ static void show_progress(void *context, const struct pgb_step *step, uint64_t e
 	free(printable);
 }
 
+/* What pgobolt's own commands warned of, in a step that is done. */
+static void show_warnings(struct run *run, const struct pgb_step *step)
+{
+	static const char mark[] = "pgobolt: warning: ";
+	char *path = pgb_format("%s/%s", pgb_pipeline_folder(run->pipeline), step->log);
+	struct pgb_text text = {0};
+
+	if (pgb_file_read(&text, path, LOG_SIZE_MAX, NULL) == 0)
+		for (const char *line = pgb_text_string(&text); line; line = strchr(line, '\n')) {
+			line += *line == '\n';
+			if (strncmp(line, mark, strlen(mark)) == 0)
+				pgb_output_warning(&run->cli->output, "%s: %.*s", step->title,
+						   (int)strcspn(line + strlen(mark), "\n"),
+						   line + strlen(mark));
+		}
+	pgb_text_release(&text);
+	free(path);
+}
+
 static void show_ended(void *context, const struct pgb_step *step, bool kept)
 {
 	struct run *run = context;
@@ -107,6 +126,8 @@ static void show_ended(void *context, const struct pgb_step *step, bool kept)
 	else
 		pgb_output_note(output, "  %-20s %s after %s", step->title,
 				pgb_step_status_word(step->status), time.text);
+	if (!kept && step->status == PGB_STEP_DONE)
+		show_warnings(run, step);
 }
 
 static void show_warning(void *context, const char *text)
@@ -307,6 +328,8 @@ static const struct pgb_example examples[] = {
 	{"pgobolt run --cargo --train '{} work' app", "a Rust program"},
 	{"pgobolt run --cargo --train 'cargo bench' --record '{} work' app",
 	 "benchmarks train the compiler, the program itself is recorded"},
+	{"pgobolt run --sample --build make --clean 'make clean' --train './app work' ./app",
+	 "no instrumented build: clang compiles with a recording"},
 	{"pgobolt run --dry-run", "with pgobolt.ini: what would be done?"},
 	{NULL, NULL},
 };

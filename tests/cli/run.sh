@@ -107,6 +107,10 @@ run 0 run --dry-run --train './app 7 | cat' --check 'test -x {}'
 stdout_has "pgobolt train --new -- /bin/sh -c './app 7 | cat'"
 stdout_has "test -x '$PWD/app'"
 stdout_lacks "--weight"
+run 0 run --dry-run --sample
+stdout_has "pgobolt build --sampling --strict -- make"
+stdout_has "pgobolt convert --format autofdo -b ./app -o .pgobolt/run/sample.afdo"
+stdout_has "pgobolt build --use --sample .pgobolt/run/sample.afdo --strict -- make"
 [ ! -e .pgobolt ] || fail "--dry-run left .pgobolt"
 run 0 --json run --dry-run
 stdout_is_json
