@@ -389,8 +389,8 @@ static void store_functions(struct pgb_elf_discovery *discovery)
 }
 
 /*
- * Code that no symbol names behind a function: without relocations it is left alone, with them
- * llvm-bolt leaves the whole function alone.
+ * Code or data that no symbol names behind a function. Where the function refers to it, or there
+ * are no relocations, llvm-bolt leaves it alone; else it leaves the whole function alone.
  */
 static void check_padding(struct pgb_elf_discovery *discovery)
 {
@@ -401,7 +401,7 @@ static void check_padding(struct pgb_elf_discovery *discovery)
 
 		if (pgb_elf_image_has_good_padding(discovery->image, &found->function))
 			continue;
-		if (relocations)
+		if (relocations && !pgb_elf_image_refers_behind(discovery->image, &found->function))
 			found->simple = false;
 		else
 			found->function.max_size_bytes = found->function.size_bytes;

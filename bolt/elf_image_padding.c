@@ -3,6 +3,7 @@
  * What lies between a function's end and the next one: padding, or code that no symbol names
  * (BinaryContext::hasValidCodePadding).
  */
+#include "bolt/cfg_private.h"
 #include "bolt/elf_image_private.h"
 #include "pgobolt/collector/insn.h"
 
@@ -104,4 +105,29 @@ bool pgb_elf_image_has_good_padding(const struct pgb_elf_image *image,
 	gap.function = function;
 	gap.bytes = pgb_elf_image_bytes_at(image, end, &left);
 	return gap.bytes != NULL && left >= gap.size_bytes && is_padding(&gap);
+}
+
+bool pgb_elf_image_refers_behind(const struct pgb_elf_image *image,
+				 const struct pgb_elf_function *function)
+{
+	size_t left = 0;
+	const uint8_t *bytes = pgb_elf_image_bytes_at(image, function->address, &left);
+	struct pgb_cfg_operands operands;
+	struct pgb_insn insn;
+
+	if (bytes == NULL || left < function->size_bytes || image->arch->machine != EM_X86_64)
+		return false;
+	for (uint64_t at = 0; at < function->size_bytes; at += insn.length_bytes) {
+		uint64_t address = function->address + at;
+
+		if (pgb_insn_decode(PGB_INSN_X86_64, bytes + at, function->size_bytes - at, address,
+				    &insn) != 0)
+			return false;
+		if (pgb_cfg_x86_operands(bytes + at, insn.length_bytes, address, &operands) &&
+		    operands.rip_relative &&
+		    operands.address - function->address >= function->size_bytes &&
+		    operands.address - function->address < function->max_size_bytes)
+			return true;
+	}
+	return false;
 }

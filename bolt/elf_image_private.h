@@ -193,6 +193,10 @@ void pgb_elf_image_read_dynamic_places(struct pgb_elf_image *image);
 bool pgb_elf_image_has_good_padding(const struct pgb_elf_image *image,
 				    const struct pgb_elf_function *function);
 
+/* x86-64: does the function name an address between size_bytes and max_size_bytes? */
+bool pgb_elf_image_refers_behind(const struct pgb_elf_image *image,
+				 const struct pgb_elf_function *function);
+
 /* The allocated section with bytes at this address; NULL: none. */
 const struct pgb_elf_section *pgb_elf_image_section_at(const struct pgb_elf_image *image,
 						       uint64_t address);

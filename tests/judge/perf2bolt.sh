@@ -92,6 +92,8 @@ compare_all() {
 	case $(uname -m) in
 	x86_64)
 		build symbols gcc "$inputs/symbols.s" "$inputs/symbols_other.s" -Wl,-q
+		build constants gcc "$inputs/constants.s" -Wl,-q
+		build constants_plain gcc "$inputs/constants.s"
 		build symbols_plain gcc -no-pie "$inputs/symbols.s" "$inputs/symbols_other.s"
 		;;
 	esac

@@ -9,18 +9,21 @@ lab=$BUILDDIR/tests/lab/lab
 plugin=$BUILDDIR/tests/lab/trace_plugin.so
 [ -f "$plugin" ] || skip "no qemu plugin was built"
 perf=$(command -v perf) || echo "no perf: perf2bolt reads the samples as text"
+llvm_bolt=$(dirname "$(realpath "$perf2bolt")")/llvm-bolt
 runs=0
+measured=0
 
-# trace FILE: false where it cannot be run here
+# trace FILE [PROGRAM ARGS..]: run it, or what uses it; false where that cannot be done here
 trace() {
 	case $(LC_ALL=C readelf -h "$1") in
 	*X86-64*) emulator=qemu-x86_64 ;;
 	*AArch64*) emulator="qemu-aarch64 -L /usr/aarch64-linux-gnu" ;;
 	*) return 1 ;;
 	esac
+	[ $# -gt 1 ] && shift || set -- "$1" some words
 	rm -f "$work/trace"
 	# some of them end by abort(): that is no news
-	{ LD_BIND_NOW=1 timeout 60 $emulator -plugin "$plugin,out=$work/trace" "$1" some words; } \
+	{ LD_BIND_NOW=1 timeout 60 $emulator -plugin "$plugin,out=$work/trace" "$@"; } \
 		>"$work/output" 2>&1
 	[ -s "$work/trace" ]
 }
@@ -47,12 +50,42 @@ ours() {
 	return 1
 }
 
+# taken_branches BINARY PROFILE: how many percent of them llvm-bolt saves by it, in tenths
+taken_branches() {
+	"$llvm_bolt" "$1" -data "$2" -o "$work/bolted" -reorder-blocks=ext-tsp -dyno-stats \
+		>"$work/bolt.log" 2>&1 || { tail -n 5 "$work/bolt.log" >&2; return 1; }
+	sed -n 's/.* : taken branches (\([-+=]\)\([0-9]*\)\.*\([0-9]\).*/\1\2\3/p
+		s/.* : taken branches (=)/0/p' "$work/bolt.log" | tail -n 1
+}
+
+# no_worse BINARY: what --compat leaves as perf2bolt has it must not be what llvm-bolt gains by.
+# $work/theirs and $work/ours are the two profiles. One percent of difference is noise.
+no_worse() {
+	accept "$1" "$work/ours"
+	[ -x "$llvm_bolt" ] || return
+	with=$(taken_branches "$1" "$work/theirs") && without=$(taken_branches "$1" "$work/ours") &&
+		[ -n "$with" ] && [ -n "$without" ] || {
+		echo "$1: no dyno-stats from $llvm_bolt"
+		failed=1
+		return
+	}
+	measured=$((measured + 1))
+	[ "$without" -gt $((with + 10)) ] || return
+	echo "$1: taken branches, tenths of a percent: $without, with --compat perf2bolt $with"
+	failed=1
+}
+
 compare() {
 	case $1$options in
-	*-shared*) return ;;
+	*-shared*) return ;; # see compare_library
 	*/stripped*) return ;; # nothing to write
 	esac
-	trace "$1" || return
+	trace "$@" || return
+	compare_recording "$1"
+}
+
+# The recording of $work/trace, of this binary.
+compare_recording() {
 	runs=$((runs + 1))
 	mispredicts=${perf:+--mispredicts}
 	"$lab" lbr -o "$work/perf.data" -b "$1" --depth 16 --period 11 --random $runs \
@@ -61,7 +94,9 @@ compare() {
 	compared=$((compared + 1))
 	ours "$1" --compat perf2bolt "$work/perf.data" && differ "$1" "$work/ours"
 	ours "$1" "$work/perf.data" || return
-	case $1$options in */c-O2 | */cxx-O2 | */c_aarch64-O2) accept "$1" "$work/ours" ;; esac
+	case $1$options in
+	*/c-O2 | */cxx-O2 | */c_aarch64-O2 | */rust* | */library.so*) no_worse "$1" ;;
+	esac
 	# through BOLT's own text format, which loses mispredictions only
 	mv "$work/ours" "$work/direct"
 	"$PGOBOLT" convert -q -b "$1" --format preagg "$work/perf.data" -o "$work/text" \
@@ -71,10 +106,30 @@ compare() {
 	differ "$1 (as text)" "$work/sorted"
 }
 
+# A library, in a program that opens it.
+compare_library() {
+	options=
+	gcc -O2 -shared -fPIC -Wl,-q -o "$work/library.so" "$SRCDIR/tests/programs/library.c" &&
+		gcc -O2 -o "$work/driver" "$SRCDIR/tests/programs/driver.c" -ldl &&
+		trace "$work/library.so" "$work/driver" "$work/library.so" 20000 &&
+		compare_recording "$work/library.so" && return
+	echo "skipped: a shared library: no compiler or no emulator for it"
+}
+
+compare_rust() {
+	options=
+	command -v rustc >/dev/null || { echo "skipped: Rust: there is no rustc"; return; }
+	build rust rustc -O -C link-arg=-Wl,-q -C codegen-units=1 "$inputs/program.rs"
+	[ -f "$work/rust" ] || { echo "skipped: Rust: rustc failed"; head -n 3 "$work/build.log"; }
+}
+
 # "1 main 2a 1 main 30 MISPREDICTS COUNT"
 without_mispredicts() {
 	sed 's/ [0-9]* \([0-9]*\)$/ \1/' "$1"
 }
 
 compare_all
+compare_library
+compare_rust
+echo "$measured profiles without --compat: dyno-stats no worse"
 finish
