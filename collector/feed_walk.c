@@ -30,7 +30,8 @@ enum {
 	 */
 	VISIT_OVERHEAD_NS = 8000,
 	TICKET_OVERHEAD_NS = 14000,
-	VARY_NS = 50 * 1000 * 1000,
+	PERIOD_LEAST_NS = 250 * 1000,
+	VARY_NS = 20 * 1000 * 1000,
 	/* A process whose code is nowhere mapped is not asked again before this time. */
 	RESCAN_NS = 20 * 1000 * 1000,
 	/* Unused tickets are worth at most this much. */
@@ -65,7 +66,7 @@ struct feed_walk {
 	struct perf_branch_entry *stack; /* newest first, as the kernel has it */
 	struct pgb_feed_walk_stats stats;
 	PGB_ARRAY(pid_t) pids;
-	bool own_child, finished;
+	bool own_child, finished, is_period_given;
 	bool may_collect; /* one may have stopped since the last look */
 	struct walk_tell tell;
 };
@@ -284,18 +285,30 @@ static bool collect(struct feed_walk *walk)
  */
 static void pay(struct feed_walk *walk)
 {
-	uint64_t now = own_cpu_ns(), spent = now - walk->spent_ns;
+	uint64_t now = own_cpu_ns();
+	/* what was done before the program began is no cost of it */
+	uint64_t spent = walk->spent_ns ? now - walk->spent_ns : 0;
 
 	walk->spent_ns = now;
 	walk->bank_ns -= (double)spent;
 	walk->stats.cost_ns += spent;
 }
 
+/* CPU time for a ticket: its own cost is to be a small part of what it is worth. */
+static uint64_t choose_period(const struct pgb_feed_walk_config *config, double max_overhead)
+{
+	double period_ns = PGB_WALK_PERIOD_NS * PGB_WALK_MAX_OVERHEAD / max_overhead;
+
+	if (config->period_ns)
+		return config->period_ns;
+	return period_ns < PERIOD_LEAST_NS ? PERIOD_LEAST_NS : (uint64_t)period_ns;
+}
+
 static void vary(struct feed_walk *walk)
 {
 	uint64_t now = now_ns(walk);
 
-	if (!walk->own_child || now - walk->varied_ns < VARY_NS)
+	if (walk->is_period_given || now - walk->varied_ns < VARY_NS)
 		return;
 	walk->varied_ns = now;
 	walk_tickets_vary(walk->tickets, draw(walk));
@@ -310,9 +323,9 @@ static void begin(struct feed_walk *walk)
 	walk_tickets_take(walk->tickets, draw(walk), &drawn);
 	walk_tell_privileged(&walk->tell, drawn.privileged);
 	pay(walk);
+	vary(walk);
 	if (drawn.tickets == 0)
 		return;
-	vary(walk);
 	walk->stats.tickets += drawn.tickets;
 	walk->stats.cost_ns += drawn.tickets * TICKET_OVERHEAD_NS;
 	walk->bank_ns += (double)drawn.cpu_ns * walk->max_overhead / 100 -
@@ -358,12 +371,15 @@ static bool all_gone(const struct feed_walk *walk)
 static int feed_wait(struct pgb_feed *feed, int timeout_ms)
 {
 	struct feed_walk *walk = (struct feed_walk *)feed;
-	unsigned int ready =
-		walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ms);
+	int vary_ms = VARY_NS / 1000000;
+	unsigned int ready;
 
+	if (!walk->is_period_given && timeout_ms > vary_ms)
+		timeout_ms = vary_ms;
+	ready = walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ms);
 	if (ready & WALK_READY_FD)
 		walk->may_collect = true;
-	if (ready == 0 && !walk->own_child && all_gone(walk))
+	else if (!walk->own_child && all_gone(walk))
 		return -1;
 	return ready != 0;
 }
@@ -417,6 +433,8 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 {
 	struct feed_walk *walk = pgb_calloc(1, sizeof(*walk));
 	size_t depth = config->depth ? config->depth : PGB_WALK_DEPTH;
+	double overhead = config->max_overhead_percent > 0 ? config->max_overhead_percent
+							   : PGB_WALK_MAX_OVERHEAD;
 	const struct pgb_walker_config walker = {
 		.depth = depth * DEPTH_ROOM,
 		.instructions = depth * INSTRUCTIONS_PER_BRANCH,
@@ -431,7 +449,7 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 		.pids = config->pids,
 		.pid_count = config->pid_count,
 		.enable_on_exec = config->own_child,
-		.period_ns = config->period_ns ? config->period_ns : PGB_WALK_PERIOD_NS,
+		.period_ns = choose_period(config, overhead),
 		.log = config->log,
 	};
 	int code = 0;
@@ -440,10 +458,9 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 	walk->sys = config->sys;
 	walk->tell.log = config->log;
 	walk->own_child = config->own_child;
-	walk->spent_ns = own_cpu_ns();
+	walk->is_period_given = config->period_ns != 0 || !config->own_child;
 	walk->random = config->seed;
-	walk->max_overhead = config->max_overhead_percent > 0 ? config->max_overhead_percent
-							      : PGB_WALK_MAX_OVERHEAD;
+	walk->max_overhead = overhead;
 	walk->stack = pgb_calloc(walker.depth, sizeof(*walk->stack));
 	for (size_t i = 0; i < config->pid_count; i++)
 		pgb_array_push(&walk->pids, config->pids[i]);

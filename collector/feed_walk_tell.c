@@ -29,13 +29,10 @@ void walk_tell_left_alone(struct walk_tell *tell, pid_t pid, enum pgb_visit how)
 
 void walk_tell_privileged(struct walk_tell *tell, pid_t pid)
 {
-	struct pgb_walk_identity identity;
-	char state;
-	int cpu;
+	unsigned long flags = pid != 0 ? walker_task_flags(pid) : 0;
 
-	/* one that has really ended says the same */
-	if (pid != 0 && walker_read_stat(pid, pid, &state, &cpu, &identity) && state != 'Z' &&
-	    state != 'X')
+	/* one that really ends says the same */
+	if (flags != 0 && (flags & WALKER_FLAG_EXITING) == 0)
 		walk_tell_left_alone(tell, pid, PGB_VISIT_FORBIDDEN);
 }
 

@@ -127,21 +127,6 @@ static int try_seize(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
-static bool is_kernel_thread(pid_t pid)
-{
-	enum { PF_KTHREAD = 0x200000, FLAGS_FIELD = 9 };
-	char path[64], text[1024], *at;
-	unsigned long flags = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (!walker_read_text(path, text, sizeof(text)) || (at = strrchr(text, ')')) == NULL)
-		return false;
-	at += strcspn(at + 1, "0123456789-") + 1;
-	for (int field = 4; field <= FLAGS_FIELD; field++)
-		flags = strtoul(at, &at, 10);
-	return (flags & PF_KTHREAD) != 0;
-}
-
 int walk_target_check(pid_t pid, const struct pgb_host *host, struct pgb_error *error)
 {
 	char path[64], status[STATUS_BYTES], who[96];
@@ -157,7 +142,7 @@ int walk_target_check(pid_t pid, const struct pgb_host *host, struct pgb_error *
 		return pgb_fail(error, PGB_E_GONE,
 				"walk: process %s has ended, and waits for its parent to notice",
 				who);
-	if (is_kernel_thread(pid))
+	if (walker_task_flags(pid) & WALKER_FLAG_KERNEL_THREAD)
 		return pgb_fail(error, PGB_E_UNSUPPORTED,
 				"walk: %s is a thread of the kernel, no program", who);
 	tracer = (pid_t)status_number(status, "\nTracerPid:", 0);

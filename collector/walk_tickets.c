@@ -11,9 +11,13 @@
 #include "pgobolt/collector/record.h"
 #include "pgobolt/collector/ring.h"
 
+/* The end of an exec, from the new name on, takes less; no program lives so shortly. */
+enum { EXEC_NS = 200 * 1000 };
+
 struct cpu_ring {
 	unsigned int cpu;
-	uint32_t executed; /* the last task that did so here */
+	uint32_t executed; /* the last task that did so here, and when */
+	uint64_t executed_ns;
 	struct pgb_ring ring;
 };
 
@@ -23,6 +27,8 @@ struct walk_tickets {
 	struct perf_event_attr attr;
 	struct pgb_record_format format;
 	struct walk_proc *proc; /* NULL: perf events */
+	pid_t root;		/* the one task whose period we vary; 0: none */
+	uint64_t root_period_ns;
 	PGB_ARRAY(int) fds;
 	PGB_ARRAY(struct cpu_ring) rings; /* of the first event on each CPU */
 	PGB_ARRAY(struct pollfd) polls;
@@ -35,13 +41,14 @@ static struct perf_event_attr clock_attr(const struct walk_tickets_config *confi
 		.size = PERF_ATTR_SIZE_VER5,
 		.config = PERF_COUNT_SW_CPU_CLOCK,
 		.sample_period = config->period_ns,
-		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_PERIOD,
+		.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_PERIOD,
 		.disabled = 1,
 		.enable_on_exec = config->enable_on_exec,
 		.inherit = 1,
 		.exclude_kernel = 1,
 		.comm = 1,
 		.comm_exec = 1,
+		.sample_id_all = 1,
 		.task = 1,
 		.exclude_hv = 1,
 		.wakeup_events = 1,
@@ -142,8 +149,10 @@ int walk_tickets_open(struct walk_tickets **result, const struct walk_tickets_co
 
 	tickets->sys = config->sys;
 	tickets->host = config->host;
+	tickets->root = config->enable_on_exec ? config->pids[0] : 0;
+	tickets->root_period_ns = config->period_ns;
 	tickets->attr = clock_attr(config);
-	tickets->format.sample_type = tickets->attr.sample_type;
+	tickets->format = pgb_record_format_of(&tickets->attr);
 	for (size_t i = 0; i < config->pid_count && code == 0; i++)
 		code = config->enable_on_exec ? open_thread(tickets, config->pids[i], &cause)
 					      : open_process(tickets, config->pids[i], &cause);
@@ -208,9 +217,12 @@ unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout
 static void watch_exec(struct cpu_ring *ring, const struct pgb_record *record,
 		       struct walk_draw *draw)
 {
-	if (record->type == PERF_RECORD_COMM && (record->misc & PERF_RECORD_MISC_COMM_EXEC))
+	if (record->type == PERF_RECORD_COMM && (record->misc & PERF_RECORD_MISC_COMM_EXEC)) {
 		ring->executed = record->subject_tid;
-	if (record->type == PERF_RECORD_EXIT && record->subject_tid == ring->executed)
+		ring->executed_ns = record->time_ns;
+	}
+	if (record->type == PERF_RECORD_EXIT && record->subject_tid == ring->executed &&
+	    record->time_ns - ring->executed_ns < EXEC_NS)
 		draw->privileged = (pid_t)record->subject_pid;
 }
 
@@ -232,7 +244,9 @@ static void drain(struct walk_tickets *tickets, struct cpu_ring *ring, struct wa
 			draw->winner = (struct walk_ticket){(pid_t)record.pid, (pid_t)record.tid,
 							    (int)ring->cpu};
 			draw->tickets++;
-			draw->cpu_ns += record.period_events;
+			/* the kernel tells the period that the event had at first */
+			draw->cpu_ns += (pid_t)record.tid == tickets->root ? tickets->root_period_ns
+									   : record.period_events;
 		} else {
 			watch_exec(ring, &record, draw);
 		}
@@ -269,9 +283,9 @@ void walk_tickets_vary(struct walk_tickets *tickets, uint64_t random)
 	uint64_t mean = tickets->attr.sample_period;
 	uint64_t period = mean / 4 + random % (mean * 3 / 2);
 
-	/* children inherit from the one task that we started; many that ran before are too many */
-	if (tickets->fds.count > tickets->host->cpus_online.count)
+	if (tickets->root == 0)
 		return;
+	tickets->root_period_ns = period;
 	for (size_t i = 0; i < tickets->fds.count; i++)
 		tickets->sys->control(tickets->sys->context, tickets->fds.items[i],
 				      PERF_EVENT_IOC_PERIOD, (uintptr_t)&period);

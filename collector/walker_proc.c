@@ -43,6 +43,21 @@ static bool parse_stat(const char *text, char *state, int *cpu, struct pgb_walk_
 	return true;
 }
 
+unsigned long walker_task_flags(pid_t pid)
+{
+	enum { FLAGS_FIELD = 9 };
+	char path[64], text[STAT_BYTES], *at;
+	unsigned long flags = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (!walker_read_text(path, text, sizeof(text)) || (at = strrchr(text, ')')) == NULL)
+		return 0;
+	at += strcspn(at, "0123456789-");
+	for (int field = 4; field <= FLAGS_FIELD; field++)
+		flags = strtoul(at, &at, 10);
+	return flags;
+}
+
 static int open_stat(pid_t pid, pid_t tid)
 {
 	char path[64];

@@ -186,10 +186,11 @@ else
 	./delicate 100 >delicate.out 2>delicate.err &
 	delicate=$!
 	for pause in 0.05 0.11 0.17 0.23 0.08; do
-		"$PGOBOLT" record -q -s walk --max-overhead 40 -o killed -p "$delicate" >/dev/null 2>&1 &
+		rm -rf killed*
+		"$PGOBOLT" record -q -s walk --max-overhead 40 -o killed -p "$delicate" >killed.log 2>&1 &
 		recorder=$!
 		sleep "$pause"
-		kill -KILL "$recorder"
+		kill -KILL "$recorder" || { fail "the recorder ended by itself"; cat killed.log; }
 		wait "$recorder" 2>/dev/null
 	done
 	kill "$delicate"

@@ -6,7 +6,9 @@
  * Who is visited when: each thread draws a ticket per `period` of CPU time in user mode, from
  * perf's cpu-clock. A ticket is worth max_overhead percent of its period; a visit is paid for with
  * the time it took, so the sum of all visits keeps to the percentage. Of the tickets at hand one is
- * drawn at random.
+ * drawn at random. Tickets cost, too (a timer interrupt, our waking up: 13 and some 20 us in a
+ * virtual machine), so there are not many more of them than can be paid for. The periods of a
+ * program that we start vary: else its children that live shorter than a period are never met.
  *
  * A visit follows a fixed number of instructions, not of branches: a ticket stands for a length of
  * time, and where branches are dense more of them fall into it. With a fixed number of branches
@@ -41,7 +43,7 @@ struct pgb_feed_walk_config {
 };
 
 #define PGB_WALK_DEPTH	      256
-#define PGB_WALK_PERIOD_NS    1000003
+#define PGB_WALK_PERIOD_NS    1000003 /* at the default overhead; shorter at more */
 #define PGB_WALK_MAX_OVERHEAD 10.0
 
 /* Errors as pgb_feed_live_new() and pgb_walker_new(). */
