@@ -272,7 +272,10 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 							input->inferred->counts_seen));
 	}
 	if (input->stats) {
-		quality->dropped = share(input->stats->dropped, input->stats->seen);
+		uint64_t addresses = input->stats->by_reason[PGB_DROP_NOT_A_BRANCH_EDGE];
+
+		/* addresses beside branches do not speak against the code */
+		quality->dropped = share(input->stats->dropped - addresses, input->stats->seen);
 		quality->mismatching = share(input->stats->ranges_dropped, input->stats->ranges);
 	}
 	free(tallies.items);

@@ -15,6 +15,7 @@ struct pgb_convert_target {
 	struct pgb_cfgs *cfgs; /* NULL until there are branches */
 	struct pgb_binary binary;
 	bool executable;	     /* was started as a program */
+	bool single_branches;	     /* the edges are (infer.h) */
 	struct pgb_profile *profile; /* from fdata; the edges are added in the end */
 	/* The build-id of a file of this name, but of another build; NULL: none was seen. */
 	char *other_build;

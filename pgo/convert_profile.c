@@ -49,7 +49,9 @@ static int add_edges(struct pgb_conversion *conversion, size_t index, struct pgb
 		branches |= edges[i].kind != PGB_EDGE_IP;
 	}
 	converted->is_inferred = count > 0 && shall_infer(conversion, edges, count);
-	if (samples && branches && !converted->is_inferred) {
+	target->single_branches = pgb_infer_applies(edges, count);
+	/* IBS samples both */
+	if (samples && branches && !converted->is_inferred && !pgb_infer_applies(edges, count)) {
 		pgb_fail(error, PGB_E_MISMATCH,
 			 "the inputs hold branches of %s, and samples of addresses: these do not "
 			 "add up",
@@ -150,6 +152,7 @@ int pgb_convert_make_profile(struct pgb_conversion *conversion, size_t index,
 			.stats = &converted->stats,
 			.samples = stats->source.samples,
 			.lost_samples = stats->feed.lost_records,
+			.single_branches = conversion->targets[index].single_branches,
 			.inferred = converted->is_inferred ? &converted->inferred : NULL,
 		});
 	return check_grade(conversion, converted, error);

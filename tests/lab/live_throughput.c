@@ -21,6 +21,7 @@
 #include "collector/session_private.h"
 #include "pgobolt/base/hash.h"
 #include "pgobolt/collector/feed_live.h"
+#include "pgobolt/collector/ibs_sample.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/fake_perf.h"
 #include "tests/support/perf_encode.h"
@@ -80,6 +81,7 @@ void *__wrap_reallocarray(void *memory, size_t count, size_t size_bytes)
 struct machine {
 	const struct pgb_source *source;
 	enum fake_machine kind;
+	double branches; /* in a sample */
 	struct fake_perf *perf;
 	struct pgb_host host;
 	struct pgb_feed *feed;
@@ -157,8 +159,33 @@ static void put_stack(const struct machine *machine, struct perf_sample *sample,
 	sample->ip = entries[0].to;
 }
 
+/* One op as IBS tells of it: in five, one is a branch. */
+static void put_op(const struct machine *machine, struct perf_sample *sample,
+		   struct perf_bytes *raw, uint64_t number)
+{
+	uint64_t random = pgb_hash_u64(number + 1);
+	struct perf_entry branch =
+		entry_of(machine, (random % 101) * (random >> 20 & 63) / 8, random >> 32 & 7);
+	bool taken = number % 5 == 0;
+
+	raw->length = 0;
+	perf_put_u32(raw, PGB_IBS_CAP_VALID | PGB_IBS_CAP_OP_COUNT | PGB_IBS_CAP_BRANCH_TARGET);
+	perf_put_u64(raw, 0);
+	perf_put_u64(raw, taken ? branch.from : branch.to);
+	perf_put_u64(raw, taken ? PGB_IBS_TAKEN | PGB_IBS_BRANCH_RETIRED : 0);
+	for (int i = 0; i < 4; i++)
+		perf_put_u64(raw, 0);
+	perf_put_u64(raw, taken ? branch.to : 0);
+	sample->ip = taken ? branch.from : branch.to;
+	sample->misc |= PERF_RECORD_MISC_EXACT_IP;
+	sample->raw = raw->data;
+	sample->raw_bytes = raw->length;
+}
+
 static void encode_records(struct machine *machine, const struct perf_event_attr *attr, uint64_t id)
 {
+	struct perf_bytes raw = {0};
+
 	for (uint64_t i = 0; i < STACKS; i++) {
 		struct perf_entry entries[DEPTH];
 		struct perf_sample sample = {
@@ -169,9 +196,13 @@ static void encode_records(struct machine *machine, const struct perf_event_attr
 			.misc = PERF_RECORD_MISC_USER,
 		};
 
-		put_stack(machine, &sample, entries, i);
+		if (machine->source == &pgb_source_ibs)
+			put_op(machine, &sample, &raw, i);
+		else
+			put_stack(machine, &sample, entries, i);
 		perf_encode_sample(&machine->records[i], attr, &sample);
 	}
+	perf_bytes_release(&raw);
 	for (uint64_t time_ns = CLOCK_NS;
 	     memcmp(machine->records[0].data + machine->time_at, &time_ns, sizeof(time_ns)) != 0;)
 		machine->time_at += sizeof(time_ns);
@@ -327,7 +358,8 @@ static void measure(struct machine *machine, double seconds)
 	}
 	copied = copy_seconds(samples * record_bytes, record_bytes);
 	printf("| %s | %zu | %.2f | %.1f | %.2f | %.1f | %" PRIu64 " |\n", machine->source->name,
-	       record_bytes, (double)samples / taken / 1e6, (double)samples * DEPTH / taken / 1e6,
+	       record_bytes, (double)samples / taken / 1e6,
+	       (double)samples * machine->branches / taken / 1e6,
 	       (double)samples * (double)record_bytes / taken / 1e9, taken / copied, late);
 	if (late > 0)
 		die(machine->source->name, "memory was allocated while draining");
@@ -387,6 +419,11 @@ static void simulate(struct machine *machine)
 		die(machine->source->name, "samples were lost");
 }
 
+static const struct machine machines[] = {
+	{.source = &pgb_source_lbr, .kind = FAKE_SKYLAKE, .branches = DEPTH},
+	{.source = &pgb_source_ibs, .kind = FAKE_ZEN2, .branches = 0.2},
+};
+
 int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? atof(argv[1]) : 1;
@@ -394,16 +431,20 @@ int main(int argc, char **argv)
 
 	printf("| source | bytes a sample | M samples/s | M branches/s | GB/s | times a copy | "
 	       "allocations |\n|---|--:|--:|--:|--:|--:|--:|\n");
-	machine = (struct machine){.source = &pgb_source_lbr, .kind = FAKE_SKYLAKE};
-	open_machine(&machine);
-	put_program(&machine);
-	measure(&machine, seconds);
-	close_machine(&machine);
-	machine = (struct machine){.source = &pgb_source_lbr, .kind = FAKE_SKYLAKE};
-	open_machine(&machine);
-	put_program(&machine);
-	drain(&machine, UINT64_MAX);
-	simulate(&machine);
-	close_machine(&machine);
+	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+		machine = machines[i];
+		open_machine(&machine);
+		put_program(&machine);
+		measure(&machine, seconds);
+		close_machine(&machine);
+	}
+	for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+		machine = machines[i];
+		open_machine(&machine);
+		put_program(&machine);
+		drain(&machine, UINT64_MAX);
+		simulate(&machine);
+		close_machine(&machine);
+	}
 	return 0;
 }
