@@ -42,7 +42,7 @@ static void add_note(struct pgb_text *file, uint32_t type, const struct pgb_text
 	pgb_text_add_bytes(file, content->data, content->length);
 }
 
-static const char hash[8] = "01234567";
+static const char hash[] = {'0', '1', '2', '3', '4', '5', '6', '7'};
 
 /*
  * A function at 0x1000: blocks 0 -> 0, a branch at 4 -> 4, 8 -> 0x20, 0x10 -> 8; its cold part at
