@@ -32,11 +32,12 @@ __asm__(".text\n"
 	".size spin,.-spin\n"
 	".globl spinner\n"
 	".type spinner,@function\n"
-	"spinner: call spin\n" /* 0 */
-	"	jmp *%rax\n"   /* 5 */
-	"4:	nop\n"	       /* 7 */
-	"	jmp spinner\n" /* 8 */
-	"5:	ret\n"	       /* a */
+	"spinner:\n"
+	"6:	call spin\n" /* 0 */
+	"	jmp *%rax\n" /* 5 */
+	"4:	nop\n"	     /* 7 */
+	"	jmp 6b\n"    /* 8 */
+	"5:	ret\n"	     /* a */
 	".size spinner,.-spinner\n"
 	".section .data.rel,\"aw\"\n"
 	".globl spinner_places\n"

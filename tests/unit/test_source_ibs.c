@@ -188,7 +188,7 @@ static void init_host(struct pgb_host *host, enum fake_machine machine, const ch
 	if (path)
 		fake_root_write(root, path, text);
 	assert_int_equal(pgb_host_init(host, root, NULL), 0);
-	/* The folder is still asked for formats. */
+	free(root); /* its name; the folder is still asked for formats */
 }
 
 static void release_host(struct pgb_host *host)
