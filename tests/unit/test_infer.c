@@ -39,6 +39,11 @@ __asm__(".text\n"
 	"	jmp 6b\n"    /* 8 */
 	"5:	ret\n"	     /* a */
 	".size spinner,.-spinner\n"
+	/* what sanitizers put in front of functions is no padding, and would be spinner's */
+	".globl spinner_end\n"
+	".type spinner_end,@function\n"
+	"spinner_end: ret\n"
+	".size spinner_end,.-spinner_end\n"
 	".section .data.rel,\"aw\"\n"
 	".globl spinner_places\n"
 	"spinner_places: .quad 4b, 5b\n"
