@@ -165,9 +165,10 @@ make -s clean
 "$PGOBOLT" run --train 'touch started; timeout 90 sleep 87.6543' >"$scratch/stdout" 2>"$scratch/stderr" &
 pid=$!
 last="pgobolt run, interrupted"
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-	[ -e started ] && break
+seconds=0
+while [ ! -e started ] && [ $seconds -lt 180 ]; do
 	sleep 1
+	seconds=$((seconds + 1))
 done
 run 1 run --train 'touch started; timeout 90 sleep 87.6543'
 stderr_has "another pgobolt run is at work in .pgobolt"
