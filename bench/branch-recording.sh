@@ -23,7 +23,7 @@ mkdir -p "$work"
 # choose PROGRAM..: set `binary` and `trace`. cpython, sqlite: as bench/cpython and bench/sqlite built
 # them; nothing: the interpreter beside this script; else a program and its arguments.
 choose() {
-	built() { find "$work/.." -path "$1" 2>/dev/null | head -n 1; }
+	built() { find "$work/.." -maxdepth 2 -path "$1" 2>/dev/null | head -n 1; }
 	case ${1:-} in
 	cpython) set -- "$(built '*/python3.11-*/python')" "$bench/workloads/mixed.py" 2 ;;
 	sqlite) set -- "$(built '*/sqlite3-bench')" :memory: ".read $bench/workloads/mixed.sql" ;;
@@ -54,8 +54,9 @@ record() {
 	fi
 	period=$(($(cat "$trace.branches") / ($1 * 1000000 / 832)))
 	[ "$period" -ge 32 ] || die "the trace is too short for $1 MB: its samples would overlap"
-	"$lab/lab" lbr -o "$recording" -b "$binary" --depth 32 --period "$period" --random 1 \
+	"$lab/lab" lbr -o "$recording.new" -b "$binary" --depth 32 --period "$period" --random 1 \
 		--mispredicts "$trace"
+	mv "$recording.new" "$recording"
 }
 
 # measure NAME COMMAND..: one run; its seconds and kilobytes go to $work/times.
