@@ -66,11 +66,14 @@ static bool identify(struct shims *shims, enum pgb_tool_kind kind, const char *p
 	return answer.known;
 }
 
-/* cargo's flags are those of the rustc beside it. */
+/* cargo's flags are those of the rustc that RUSTC names, or of the one beside it. */
 static void identify_cargo(struct shims *shims, const char *cargo, struct pgb_compiler *compiler)
 {
+	const char *named = getenv("RUSTC");
 	char *beside = pgb_format("%.*srustc", (int)(strrchr(cargo, '/') + 1 - cargo), cargo);
-	char *rustc = is_command(beside) ? pgb_dup(beside) : pgb_process_find_command("rustc");
+	char *rustc = named && is_command(named) ? pgb_dup(named)
+		      : is_command(beside)	 ? pgb_dup(beside)
+						 : pgb_process_find_command("rustc");
 
 	if (rustc == NULL || !identify(shims, PGB_TOOL_RUSTC, rustc, compiler))
 		*compiler = (struct pgb_compiler){0};

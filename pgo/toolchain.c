@@ -72,7 +72,10 @@ enum pgb_tool_kind pgb_tool_kind(const char *name)
 
 		if (strcmp(name, known->name) == 0)
 			return known->kind;
-		if (known->prefixed && length >= known_length &&
+		/* path-HASH-rustc stands for one that was named by its path */
+		if (!known->prefixed && (strncmp(name, "path-", 5) != 0 || length != strlen(name)))
+			continue;
+		if (length >= known_length &&
 		    strncmp(name + length - known_length, known->name, known_length) == 0 &&
 		    is_triple(name, length - known_length))
 			return known->kind;

@@ -216,6 +216,31 @@ else
 	skip "no clang"
 fi
 
+### a rustc of another LLVM, named by its path; Debian's has no runtime of its own for counting
+old=/usr/bin/rustc
+major=$("$old" -vV 2>/dev/null | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+runtime=$(ls /usr/lib/llvm-"$major"/lib/clang/*/lib/linux/libclang_rt.profile-"$(uname -m)".a \
+	2>/dev/null | head -n 1)
+if [ -n "$major" ] && [ -n "$runtime" ] && [ -x "/usr/lib/llvm-$major/bin/llvm-profdata" ]; then
+	cat >main.rs <<'END'
+fn main() {
+	let n = std::env::args().count() as u64 * 1000;
+	println!("{}", (0..n).map(|i| if i % 3 == 0 { i } else { 2 * i }).sum::<u64>());
+}
+END
+	rm -rf .pgobolt
+	RUSTC_BOOTSTRAP=1 run 0 build --instrument -- "$old" -O -o app main.rs \
+		-Zno-profiler-runtime -Clink-arg="$runtime" -Clink-arg=-lc
+	run 0 train -- ./app
+	stderr_has "llvm-$major: 1 raw profiles"
+	run 0 build --use -- "$old" -O -o app main.rs
+	stderr_lacks "warning"
+	has_relocations app
+	rm -f app main.rs
+else
+	skip "no $old with llvm-profdata and libclang-rt of its LLVM"
+fi
+
 ### folders: wrong, read-only, of somebody else
 make -s clean
 rm -rf .pgobolt
