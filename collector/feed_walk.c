@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/collector/feed_walk.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +10,7 @@
 #include "collector/feed_walk_tell.h"
 #include "collector/walk_target.h"
 #include "collector/walk_tickets.h"
+#include "collector/walker_proc.h"
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/hash.h"
 #include "pgobolt/base/text.h"
@@ -31,7 +30,7 @@ enum {
 	VISIT_OVERHEAD_NS = 8000,
 	TICKET_OVERHEAD_NS = 14000,
 	PERIOD_LEAST_NS = 250 * 1000,
-	VARY_NS = 20 * 1000 * 1000,
+	VARY_NS = 20 * 1000 * 1000, /* also: between two looks whether all have ended */
 	/* A process whose code is nowhere mapped is not asked again before this time. */
 	RESCAN_NS = 20 * 1000 * 1000,
 	/* Unused tickets are worth at most this much. */
@@ -58,7 +57,7 @@ struct feed_walk {
 	double max_overhead;
 	double bank_ns;
 	uint64_t spent_ns; /* our CPU time, as far as the bank has paid for it */
-	uint64_t random, varied_ns;
+	uint64_t random, varied_ns, looked_ns;
 	/* what next() still has to hand out */
 	PGB_ARRAY(struct pgb_record) queue;
 	PGB_ARRAY(char *) strings;
@@ -360,10 +359,15 @@ static int feed_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	return 1;
 }
 
-static bool all_gone(const struct feed_walk *walk)
+static bool all_gone(struct feed_walk *walk)
 {
+	uint64_t now = now_ns(walk);
+
+	if (now - walk->looked_ns < VARY_NS)
+		return false;
+	walk->looked_ns = now;
 	for (size_t i = 0; i < walk->pids.count; i++)
-		if (kill(walk->pids.items[i], 0) == 0 || errno != ESRCH)
+		if (!walker_has_ended(walk->pids.items[i]))
 			return false;
 	return true;
 }

@@ -58,6 +58,24 @@ unsigned long walker_task_flags(pid_t pid)
 	return flags;
 }
 
+bool walker_has_ended(pid_t pid)
+{
+	enum { THREADS_FIELD = 20 };
+	char path[64], text[STAT_BYTES], *at, state;
+	unsigned long threads = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (!walker_read_text(path, text, sizeof(text)) || (at = strrchr(text, ')')) == NULL ||
+	    at[1] != ' ')
+		return true;
+	state = at[2];
+	at += 3;
+	for (int field = 4; field <= THREADS_FIELD; field++)
+		threads = strtoul(at, &at, 10);
+	/* the first thread may end before the others, and is a zombie then */
+	return (state == 'Z' || state == 'X') && threads <= 1;
+}
+
 static int open_stat(pid_t pid, pid_t tid)
 {
 	char path[64];

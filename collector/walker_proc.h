@@ -28,6 +28,8 @@ void walker_stat_files_close(struct walker_stat_files *files);
 /* PF_.. of the kernel, from /proc/PID/stat; 0: it has ended. */
 enum { WALKER_FLAG_EXITING = 0x4, WALKER_FLAG_KERNEL_THREAD = 0x200000 };
 unsigned long walker_task_flags(pid_t pid);
+/* No thread of it runs any more, whether or not it is reaped. */
+bool walker_has_ended(pid_t pid);
 /* Is a signal on its way that the thread does not block? When in doubt, yes. */
 bool walker_signal_pending(pid_t tid);
 bool walker_is_traced(pid_t tid);
