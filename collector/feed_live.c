@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pgobolt/collector/feed_live_open.h"
+#include "pgobolt/collector/perfdata_write.h"
 
 /*
  * A CPU takes the time of a record before the record can be seen in its ring. How long that may
@@ -33,6 +34,7 @@ struct live_feed {
 	/* The second half of a piece that wraps around in its AUX area; handed out next. */
 	struct pgb_record rest;
 	bool has_rest;
+	struct pgb_perfdata_writer *writer; /* of what is handed out; NULL: none */
 };
 
 static struct live_feed *live_of(struct pgb_feed *feed)
@@ -176,6 +178,8 @@ static void end_round(struct live_feed *live)
 	for (size_t i = 0; i < live->set.rings.count; i++)
 		release(&live->set.rings.items[i]);
 	live->in_round = false;
+	if (live->writer)
+		pgb_perfdata_writer_round(live->writer);
 	/* A LOST record is written with the next one that fits: after the last there is none. */
 	if (live->finished && live->lost > live->feed.stats.lost_records)
 		live->feed.stats.lost_records = live->lost;
@@ -260,6 +264,22 @@ static const struct pgb_record *earliest(struct live_feed *live)
 	return &live->set.rings.items[live->heap[0]].record;
 }
 
+/* The bytes of the record on top of the heap. */
+static void keep_record(struct live_feed *live)
+{
+	struct pgb_cursor bytes;
+
+	if (pgb_ring_peek(&live->set.rings.items[live->heap[0]].ring, &bytes) == 1)
+		pgb_perfdata_writer_record(live->writer, bytes);
+}
+
+static void keep_aux(struct live_feed *live, const struct pgb_record *record)
+{
+	if (live->writer)
+		pgb_perfdata_writer_aux(live->writer, record,
+					live->set.rings.items[live->heap[0]].cpu);
+}
+
 static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error)
 {
 	struct live_feed *live = live_of(feed);
@@ -269,6 +289,7 @@ static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	if (live->has_rest) {
 		*record = live->rest;
 		live->has_rest = false;
+		keep_aux(live, record);
 		return 1;
 	}
 	do
@@ -277,8 +298,12 @@ static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	if (next == NULL)
 		return 0;
 	*record = *next;
-	if (record->type == PERF_RECORD_AUX)
+	if (live->writer)
+		keep_record(live);
+	if (record->type == PERF_RECORD_AUX) {
 		attach_aux(live, live->heap[0], record);
+		keep_aux(live, record);
+	}
 	if (record->time_ns < live->last_time_ns)
 		feed->stats.disordered++;
 	else
@@ -412,6 +437,36 @@ void pgb_feed_live_finish(struct pgb_feed *feed)
 	pgb_feed_live_count(feed, &counts);
 	live_of(feed)->lost = counts.lost;
 	live_of(feed)->finished = true;
+}
+
+int pgb_feed_live_keep(struct pgb_feed *feed, const char *path, const struct pgb_host *host,
+		       const char *event_name, struct pgb_perfdata_writer **writer,
+		       struct pgb_error *error)
+{
+	struct pgb_live_set *set = &live_of(feed)->set;
+	struct pgb_perfdata_written_event events[PGB_FEED_LIVE_ATTRS_MAX + 1] = {{{0}}};
+	uint64_t *ids = pgb_calloc(set->events.count, sizeof(*ids)), *next = ids;
+	size_t count = 0;
+	int code;
+
+	for (uint32_t i = 0; i < set->attr_count; i++) {
+		struct pgb_perfdata_written_event *event = &events[count];
+
+		*event = (struct pgb_perfdata_written_event){
+			.attr = set->attrs[i],
+			.name = i + 1 < set->attr_count ? event_name : "dummy:u",
+			.ids = next};
+		for (size_t j = 0; j < set->events.count; j++)
+			if (set->events.items[j].attr == i)
+				set->sys->control(set->sys->context, set->events.items[j].fd,
+						  PERF_EVENT_IOC_ID, (uintptr_t)next++);
+		event->id_count = (size_t)(next - event->ids);
+		count += event->id_count > 0;
+	}
+	code = pgb_perfdata_writer_new(writer, path, host, events, count, error);
+	live_of(feed)->writer = *writer;
+	free(ids);
+	return code;
 }
 
 size_t pgb_feed_live_ring_bytes(const struct pgb_feed *feed)

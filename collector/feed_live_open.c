@@ -163,20 +163,19 @@ static int open_ring(struct opening *opening, int fd, unsigned int cpu, bool is_
 }
 
 /* Into the ring of the CPU; the first event there maps it. Takes fd over. */
-static int add_event(struct opening *opening, int fd, pid_t tid, unsigned int cpu, bool is_aux,
+static int add_event(struct opening *opening, struct pgb_live_event event, unsigned int cpu,
 		     struct pgb_error *error)
 {
 	struct pgb_live_set *set = opening->set;
 	const struct pgb_perf_sys *sys = set->sys;
-	struct pgb_live_event event = {.fd = fd, .tid = tid, .is_aux = is_aux};
 	int result = PGB_OK;
 
 	while (event.ring < set->rings.count && set->rings.items[event.ring].cpu != cpu)
 		event.ring++;
 	if (event.ring == set->rings.count) {
-		result = open_ring(opening, fd, cpu, is_aux, error);
+		result = open_ring(opening, event.fd, cpu, event.is_aux, error);
 	} else {
-		int code = sys->control(sys->context, fd, PERF_EVENT_IOC_SET_OUTPUT,
+		int code = sys->control(sys->context, event.fd, PERF_EVENT_IOC_SET_OUTPUT,
 					(uintptr_t)set->rings.items[event.ring].ring.fd);
 
 		if (code < 0)
@@ -185,18 +184,19 @@ static int add_event(struct opening *opening, int fd, pid_t tid, unsigned int cp
 					  strerror(-code));
 	}
 	if (result < 0)
-		sys->close(sys->context, fd);
+		sys->close(sys->context, event.fd);
 	else
 		pgb_array_push(&set->events, event);
 	return result;
 }
 
 /* 1 opened, 0 no such thread (any more) or CPU, or an error. */
-static int open_event(struct opening *opening, struct perf_event_attr attr, pid_t tid,
-		      unsigned int cpu, struct pgb_error *error)
+static int open_event(struct opening *opening, uint32_t index, pid_t tid, unsigned int cpu,
+		      struct pgb_error *error)
 {
 	const struct pgb_feed_live_config *config = opening->config;
-	bool is_aux = config->aux && attr.type != PERF_TYPE_SOFTWARE;
+	struct perf_event_attr attr = opening->set->attrs[index];
+	bool is_aux = config->aux && index < config->attr_count;
 	int fd = open_once(config->sys, &attr, tid, (int)cpu), result;
 
 	if (fd == -EMFILE && raise_descriptor_limit(opening))
@@ -208,7 +208,10 @@ static int open_event(struct opening *opening, struct perf_event_attr attr, pid_
 		return 0;
 	if (fd < 0)
 		return pgb_feed_live_explain(config->host, &attr, fd, config->system_wide, error);
-	result = add_event(opening, fd, tid, cpu, is_aux, error);
+	result = add_event(
+		opening,
+		(struct pgb_live_event){.fd = fd, .tid = tid, .attr = index, .is_aux = is_aux}, cpu,
+		error);
 	if (result < 0)
 		return result;
 	if (!opening->first_listing) {
@@ -231,19 +234,20 @@ static int open_thread(struct opening *opening, pid_t tid, struct pgb_error *err
 		unsigned int cpu = host->cpus_online.items[i];
 		bool covered = false;
 
-		for (size_t j = 0; j < opening->config->attr_count; j++) {
+		for (uint32_t j = 0; j < opening->config->attr_count; j++) {
 			int result;
 
 			if (!covers(host, &opening->attrs[j], cpu))
 				continue;
-			result = open_event(opening, opening->attrs[j], tid, cpu, error);
+			result = open_event(opening, j, tid, cpu, error);
 			if (result < 0)
 				return result;
 			covered = true;
 			opened += result;
 		}
 		if (!covered || opening->config->aux) {
-			int result = open_event(opening, opening->side_band, tid, cpu, error);
+			int result = open_event(opening, (uint32_t)opening->config->attr_count, tid,
+						cpu, error);
 
 			if (result < 0)
 				return result;
@@ -401,6 +405,9 @@ static void prepare(struct opening *opening)
 		.read_format = opening->attrs[0].read_format,
 	};
 	complete_attr(config, &opening->side_band);
+	opening->set->attr_count = config->attr_count + 1;
+	memcpy(opening->set->attrs, opening->attrs, config->attr_count * sizeof(opening->attrs[0]));
+	opening->set->attrs[config->attr_count] = opening->side_band;
 	opening->set->format = pgb_record_format_of(&opening->attrs[0]);
 	opening->ring_pages = config->ring_pages ? config->ring_pages : default_ring_pages(config);
 	while (opening->ring_pages & (opening->ring_pages - 1))

@@ -52,6 +52,17 @@ static ssize_t sink_write(void *cookie, const char *bytes, size_t size_bytes)
 	return (ssize_t)done;
 }
 
+static int sink_seek(void *cookie, off64_t *offset, int whence)
+{
+	struct pgb_out_sink *sink = cookie;
+	off_t place = lseek(sink->fd, *offset, whence);
+
+	if (place < 0)
+		return -1;
+	*offset = place;
+	return 0;
+}
+
 static int fail_write(struct pgb_error *error, int number, const char *path)
 {
 	int code = number == EFBIG ? PGB_E_RESOURCE : pgb_code_from_errno(number);
@@ -211,7 +222,7 @@ static int open_target(struct pgb_out_file *out, struct pgb_error *error)
 
 int pgb_out_open(struct pgb_out_file *out, const char *path, struct pgb_error *error)
 {
-	const cookie_io_functions_t functions = {.write = sink_write};
+	const cookie_io_functions_t functions = {.write = sink_write, .seek = sink_seek};
 	int fd;
 
 	*out = (struct pgb_out_file){.path = pgb_dup(path)};

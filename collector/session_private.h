@@ -53,6 +53,7 @@ struct pgb_session {
 
 	/* the live run */
 	struct pgb_feed *feed;
+	struct pgb_perfdata_writer *raw; /* NULL: not wanted */
 	struct pgb_process process; /* the program */
 	int signals_seen;
 	uint64_t start_ns, progress_ns, cpu_start_ns;

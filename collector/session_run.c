@@ -12,6 +12,7 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/feed_live.h"
 #include "pgobolt/collector/file.h"
+#include "pgobolt/collector/perfdata_write.h"
 #include "pgobolt/collector/process_tree.h"
 
 enum {
@@ -95,6 +96,8 @@ static int learn(struct pgb_session *session, uint32_t pid, struct pgb_error *er
 
 	for_numbers(session, folder, pid, learn_thread);
 	free(folder);
+	if (code == 0 && session->raw)
+		pgb_perfdata_writer_process(session->raw, pid);
 	if (code == 0)
 		pgb_session_add_executable(
 			session,
@@ -187,8 +190,12 @@ static int open_feed(struct pgb_session *session, struct pgb_error *error)
 		return config->source->open(&target, &request, &session->feed, error);
 	}
 	code = pgb_feed_live_new(&session->feed, &live, error);
-	if (code == 0)
-		session->stats.ring_bytes = pgb_feed_live_ring_bytes(session->feed);
+	if (code != 0)
+		return code;
+	session->stats.ring_bytes = pgb_feed_live_ring_bytes(session->feed);
+	if (config->raw_path)
+		code = pgb_feed_live_keep(session->feed, config->raw_path, config->host,
+					  session->plan.event_name, &session->raw, error);
 	return code;
 }
 
@@ -348,6 +355,31 @@ static void await_program(struct pgb_session *session)
 	}
 }
 
+/* What was gathered until then is evidence, too; but nothing that is not whole. */
+static int finish_raw(struct pgb_session *session, int code, struct pgb_error *error)
+{
+	const struct pgb_session_config *config = &session->config;
+	struct pgb_perfdata_writer *writer = session->raw;
+	struct pgb_error why = {0};
+	char *command;
+
+	session->raw = NULL;
+	if (writer == NULL)
+		return code;
+	if (!session->stats.started && session->stats.feed.records == 0) {
+		pgb_perfdata_writer_free(writer);
+		return code;
+	}
+	command = config->argv ? pgb_process_command_line(config->argv) : pgb_dup("pgobolt record");
+	if (pgb_perfdata_writer_finish(writer, session->space, command, &why) < 0 && code == 0) {
+		code = why.code;
+		if (error)
+			*error = why;
+	}
+	free(command);
+	return code;
+}
+
 static void wake_up(int number)
 {
 	(void)number;
@@ -376,6 +408,7 @@ int pgb_session_run(struct pgb_session *session, struct pgb_error *error)
 		await_program(session);
 	}
 	pgb_process_stop(&session->process, 0);
+	code = finish_raw(session, code, error);
 	sigaction(SIGCHLD, &former, NULL);
 	pgb_feed_free(session->feed);
 	session->feed = NULL;

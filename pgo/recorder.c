@@ -71,6 +71,13 @@ static int check_source(const struct pgb_recorder_config *config, struct pgb_err
 			return pgb_fail(
 				error, PGB_E_USAGE,
 				"--server is for -s instrument; samples need no such thing");
+		if (config->raw_path && (is_instrument(name) || is_walk(name))) {
+			pgb_fail(error, PGB_E_USAGE,
+				 "--raw keeps what the kernel delivers, and with -s %s it delivers "
+				 "no records",
+				 name);
+			return pgb_remedy(error, "use --raw with -s lbr, spe, ibs or ip");
+		}
 		if (!is_instrument(name) || !wants_sampling(config))
 			return 0;
 		pgb_fail(error, PGB_E_USAGE, "-s instrument has no %s",
@@ -261,6 +268,7 @@ static int record_samples(const struct attempt *attempt, const struct pgb_source
 		.depth = config->depth,
 		.seed = config->seed,
 		.argv = config->argv,
+		.raw_path = config->raw_path,
 		.pids = config->pids,
 		.pid_count = config->pid_count,
 		.system_wide = config->system_wide,
@@ -387,8 +395,10 @@ static bool fits_walk(const struct pgb_recorder_config *config)
 static bool fits(const struct pgb_recorder_config *config, const char *name)
 {
 	if (is_instrument(name))
-		return !wants_sampling(config) && command_exists(config);
-	return is_walk(name) ? fits_walk(config) : !config->server;
+		return !wants_sampling(config) && !config->raw_path && command_exists(config);
+	if (is_walk(name))
+		return fits_walk(config) && !config->raw_path;
+	return !config->server;
 }
 
 /* Nothing ran, and it is the source that is the matter. */

@@ -15,7 +15,7 @@
 #include "pgobolt/pgo/recorder.h"
 
 struct record_options {
-	const char *output, *source, *event, *llvm_bolt;
+	const char *output, *source, *event, *llvm_bolt, *raw;
 	uint64_t period_events, frequency_hz, duration_ns, depth, seed;
 	double max_overhead_percent;
 	struct pgb_option_list pids, files;
@@ -98,6 +98,12 @@ static const struct pgb_option options[] = {
 	{.name = "add",
 	 .offset = offsetof(struct record_options, add),
 	 .help = "add to the recording that is there: same source, same builds"},
+	{.name = "raw",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "FILE",
+	 .offset = offsetof(struct record_options, raw),
+	 .help = "with -s lbr, spe, ibs or ip: also keep what the kernel delivers, as a perf.data "
+		 "file that perf and pgobolt convert read"},
 	{.name = "for",
 	 .kind = PGB_OPTION_LIST,
 	 .argument = "FILE",
@@ -236,6 +242,7 @@ static void fill_config(const struct pgb_cli *cli, struct watch *watch, const st
 		.depth = wanted->depth,
 		.seed = wanted->seed,
 		.argv = cli->arguments.program,
+		.raw_path = wanted->raw,
 		.pids = pids,
 		.pid_count = wanted->pids.items.count,
 		.system_wide = wanted->system_wide,

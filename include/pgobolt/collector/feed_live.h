@@ -20,6 +20,8 @@
 
 #define PGB_FEED_LIVE_ATTRS_MAX 4
 
+struct pgb_perfdata_writer;
+
 /* Borrowed for the time of the call, but for `sys` and `host`, which must outlive the feed. */
 struct pgb_feed_live_config {
 	const struct pgb_perf_sys *sys;
@@ -63,6 +65,14 @@ void pgb_feed_live_disable(struct pgb_feed *feed);
  * over what the kernel lost without telling in a record.
  */
 void pgb_feed_live_finish(struct pgb_feed *feed);
+/*
+ * From now on write every record that next() yields to a perf.data file at `path`, with AUX areas;
+ * before the first one. `event_name` is what the file calls the events. The writer is the caller's
+ * to finish or free, behind the last next(). Errors: those of pgb_perfdata_writer_new().
+ */
+int pgb_feed_live_keep(struct pgb_feed *feed, const char *path, const struct pgb_host *host,
+		       const char *event_name, struct pgb_perfdata_writer **writer,
+		       struct pgb_error *error);
 size_t pgb_feed_live_ring_bytes(const struct pgb_feed *feed);
 
 /* Sums over all events. running < enabled: the PMU was shared with others (multiplexed). */

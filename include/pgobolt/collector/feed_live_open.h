@@ -17,6 +17,7 @@ struct pgb_live_event {
 	int fd;
 	pid_t tid;     /* -1: every thread on the CPU */
 	uint32_t ring; /* index */
+	uint32_t attr; /* index */
 	bool is_aux;   /* fills the ring's AUX area */
 };
 
@@ -48,6 +49,9 @@ struct pgb_live_set {
 	const struct pgb_perf_sys *sys;
 	struct pgb_record_format format;
 	bool system_wide;
+	/* As they were opened; the last one is for CPUs (and tasks) that need another for mappings */
+	struct perf_event_attr attrs[PGB_FEED_LIVE_ATTRS_MAX + 1];
+	size_t attr_count;
 	PGB_ARRAY(struct pgb_live_event) events;
 	PGB_ARRAY(struct pgb_live_ring) rings;
 	PGB_ARRAY(struct pgb_live_late) late;

@@ -43,7 +43,7 @@ int pgb_file_read(struct pgb_text *text, const char *path, size_t most, struct p
  * A symbolic link stays, what it names is replaced. An existing file keeps its permission bits
  * (and owner, where we may); a new one gets 0666 less the umask. A file that is write-protected
  * is not replaced. A device, a FIFO or /dev/stdout is written directly: it cannot be whole or
- * not at all. `stream` has no descriptor of its own: fileno() fails.
+ * not at all. `stream` has no descriptor of its own: fileno() fails. Files can be sought in.
  *
  * Errors of open and commit: PGB_E_NOT_FOUND (no such folder), PGB_E_PERMISSION, PGB_E_RESOURCE
  * (disk full, quota, RLIMIT_FSIZE where SIGXFSZ is ignored), PGB_E_EXISTS (a directory is in

@@ -56,6 +56,7 @@ struct pgb_session_config {
 	 * `system_wide` are given, those, for as long as `argv` runs (NULL: no program).
 	 */
 	const char *const *argv;
+	const char *raw_path; /* a perf.data file of what the kernel delivers, too; NULL: none */
 	const pid_t *pids;
 	size_t pid_count;
 	bool system_wide;

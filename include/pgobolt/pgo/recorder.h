@@ -29,6 +29,7 @@ struct pgb_recorder_config {
 	size_t depth;		     /* walk: branches of one stack; 0: its default */
 	uint64_t seed;		     /* walk */
 	const char *const *argv; /* see struct pgb_session_config */
+	const char *raw_path;	 /* as well */
 	const pid_t *pids;
 	size_t pid_count;
 	bool system_wide;
