@@ -49,7 +49,7 @@ struct pgb_live_set {
 	const struct pgb_perf_sys *sys;
 	struct pgb_record_format format;
 	bool system_wide;
-	/* As they were opened; the last one is for CPUs (and tasks) that need another for mappings */
+	/* As they were opened; the last one is for CPUs that need another for mappings. */
 	struct perf_event_attr attrs[PGB_FEED_LIVE_ATTRS_MAX + 1];
 	size_t attr_count;
 	PGB_ARRAY(struct pgb_live_event) events;
