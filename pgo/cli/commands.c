@@ -37,10 +37,23 @@ const struct pgb_option pgb_global_table[] = {
 };
 
 const struct pgb_command *const pgb_commands[] = {
-	&pgb_command_doctor, &pgb_command_run,	    &pgb_command_build,	  &pgb_command_train,
-	&pgb_command_record, &pgb_command_optimize, &pgb_command_verify,  &pgb_command_bench,
-	&pgb_command_status, &pgb_command_clean,    &pgb_command_convert, &pgb_command_merge,
-	&pgb_command_dump,   &pgb_command_explain,  &pgb_command_help,	  NULL,
+	&pgb_command_doctor,
+	&pgb_command_run,
+	&pgb_command_build,
+	&pgb_command_train,
+	&pgb_command_record,
+	&pgb_command_optimize,
+	&pgb_command_verify,
+	&pgb_command_bench,
+	&pgb_command_report,
+	&pgb_command_status,
+	&pgb_command_clean,
+	&pgb_command_convert,
+	&pgb_command_merge,
+	&pgb_command_dump,
+	&pgb_command_explain,
+	&pgb_command_help,
+	NULL,
 };
 
 const struct pgb_command *pgb_command_find(const char *name)

@@ -55,6 +55,8 @@ shape bench
 cmp "$scratch/stdout" bench.json || fail '--save writes something else'
 run 0 --json bench --no-compare -n 6 --min-gain 0 --metric-from cat 'echo 4' 'echo 2'
 shape bench
+run 0 --json report -o report.html recording
+shape report
 run 1 --json bench -n 2 --save missing/bench.json true
 shape error
 

@@ -56,6 +56,7 @@ extern const struct pgb_command pgb_command_help;
 extern const struct pgb_command pgb_command_merge;
 extern const struct pgb_command pgb_command_optimize;
 extern const struct pgb_command pgb_command_record;
+extern const struct pgb_command pgb_command_report;
 extern const struct pgb_command pgb_command_run;
 extern const struct pgb_command pgb_command_status;
 extern const struct pgb_command pgb_command_train;

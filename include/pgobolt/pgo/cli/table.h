@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Aligned text: tables and key/value lists, and numbers for people.
+ * Aligned text: tables and key/value lists.
  */
 #ifndef PGOBOLT_PGO_CLI_TABLE_H
 #define PGOBOLT_PGO_CLI_TABLE_H
@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "pgobolt/base/array.h"
+#include "pgobolt/base/number.h"
 #include "pgobolt/pgo/cli/output.h"
 
 /*
@@ -35,22 +36,5 @@ void pgb_table_release(struct pgb_table *table);
 void pgb_text_printable(char *text);
 /* Columns that UTF-8 text takes on a terminal; invalid bytes count one each. */
 size_t pgb_text_columns(const char *text);
-
-/*
- * Numbers for people, three significant digits; PGB_COUNT(n) in the arguments of one call:
- *	count 999, 1.20 k, 34.5 M	size 512 B, 3.40 MiB
- *	percent 0.04%, 12.3%		duration 120 ns, 3.40 ms, 12.3 s, 2 min 5 s, 3 h 20 min
- */
-struct pgb_number {
-	char text[32];
-};
-#define PGB_COUNT(value)    (pgb_number_count(value).text)
-#define PGB_SIZE(value)	    (pgb_number_size(value).text)
-#define PGB_PERCENT(value)  (pgb_number_percent(value).text)
-#define PGB_DURATION(value) (pgb_number_duration(value).text)
-struct pgb_number pgb_number_count(uint64_t count);
-struct pgb_number pgb_number_size(uint64_t size_bytes);
-struct pgb_number pgb_number_percent(double percent);
-struct pgb_number pgb_number_duration(uint64_t time_ns);
 
 #endif
