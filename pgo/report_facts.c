@@ -19,6 +19,18 @@ static bool is_of_run(const struct pgb_report *report)
 	return report->run != NULL && pgb_report_size(commands_of(report)) == 3;
 }
 
+/* Two commands, of which one names the original and one what llvm-bolt made of it. */
+static bool is_of_optimize(const struct pgb_report *report)
+{
+	const json_t *commands = commands_of(report);
+	const char *binary = pgb_report_text(report->optimized, "binary");
+	const char *output = pgb_report_text(report->optimized, "output");
+
+	return pgb_report_size(commands) == 2 && binary[0] && output[0] &&
+	       strstr(pgb_report_text(json_array_get(commands, 0), "command"), binary) &&
+	       strstr(pgb_report_text(json_array_get(commands, 1), "command"), output);
+}
+
 struct pgb_number pgb_report_label(const struct pgb_report *report, size_t command)
 {
 	static const char *const builds[] = {"baseline", "PGO", "PGO + BOLT"};
@@ -26,6 +38,9 @@ struct pgb_number pgb_report_label(const struct pgb_report *report, size_t comma
 
 	if (is_of_run(report) && command < 3)
 		snprintf(label.text, sizeof(label.text), "%s", builds[command]);
+	else if (is_of_optimize(report))
+		snprintf(label.text, sizeof(label.text), "%s",
+			 command == 0 ? "original" : "optimized");
 	else if (command < 26)
 		snprintf(label.text, sizeof(label.text), "%c", (int)('A' + command));
 	else
@@ -66,15 +81,15 @@ char *pgb_report_subtitle(const struct pgb_report *report)
 
 	if (last == NULL)
 		return pgb_format("No benchmark was run: how much faster it is, is not known.");
-	return pgb_format(
-		"%s against %s, %s: ratio of medians %.3f, 95%% interval %.3f to %.3f, "
-		"%.0f rounds.",
-		pgb_report_label(report, count - 1).text, pgb_report_label(report, 0).text,
-		strcmp(metric, "wall") == 0  ? "wall time"
-		: strcmp(metric, "cpu") == 0 ? "CPU time"
-					     : "the program's own figure",
-		pgb_report_number(ratio, "value"), pgb_report_number(ratio, "low"),
-		pgb_report_number(ratio, "high"), pgb_report_number(report->bench, "rounds"));
+	return pgb_format("%s, %s against %s: ratio of medians %.3f, 95%% interval %.3f to %.3f; "
+			  "%.0f rounds.",
+			  strcmp(metric, "wall") == 0  ? "Wall time"
+			  : strcmp(metric, "cpu") == 0 ? "CPU time"
+						       : "The program's own figure",
+			  pgb_report_label(report, count - 1).text,
+			  pgb_report_label(report, 0).text, pgb_report_number(ratio, "value"),
+			  pgb_report_number(ratio, "low"), pgb_report_number(ratio, "high"),
+			  pgb_report_number(report->bench, "rounds"));
 }
 
 bool pgb_report_dyno_change(const struct pgb_report *report, const char *name, double *percent)

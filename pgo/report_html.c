@@ -76,16 +76,29 @@ static void add_tiles(struct pgb_page *page, const struct pgb_report *report)
 
 /* ---- speed */
 
-static void add_estimate(struct pgb_page *page, const json_t *estimate, const char *format,
-			 double scale)
+static struct pgb_number decimal(double value, int decimals)
 {
-	char value[32], low[32], high[32];
+	struct pgb_number number;
 
-	snprintf(value, sizeof(value), format, pgb_report_number(estimate, "value") / scale);
-	snprintf(low, sizeof(low), format, pgb_report_number(estimate, "low") / scale);
-	snprintf(high, sizeof(high), format, pgb_report_number(estimate, "high") / scale);
-	pgb_page_add(page, "<td class=n>%s<td class=n><span class=soft>%s to %s</span>", value, low,
-		     high);
+	snprintf(number.text, sizeof(number.text), "%.*f", decimals, value);
+	return number;
+}
+
+/* Four significant digits of the value; all three alike. */
+static int decimals_for(double value)
+{
+	return value >= 1000 ? 0 : value >= 100 ? 1 : value >= 10 ? 2 : 3;
+}
+
+static void add_estimate(struct pgb_page *page, const json_t *estimate, double scale)
+{
+	double value = pgb_report_number(estimate, "value") / scale;
+	int decimals = decimals_for(value);
+
+	pgb_page_add(page, "<td class=n>%s<td class=n><span class=soft>%s to %s</span>",
+		     decimal(value, decimals).text,
+		     decimal(pgb_report_number(estimate, "low") / scale, decimals).text,
+		     decimal(pgb_report_number(estimate, "high") / scale, decimals).text);
 }
 
 /* A bar from 1 to the ratio's interval and its value, on a scale that all rows share. */
@@ -121,26 +134,39 @@ static void ratio_bounds(const json_t *commands, double *low, double *high)
 	*high += 0.02 + (*high - *low) * 0.05;
 }
 
+/* Seconds, or milliseconds where the first command takes less than one second. */
+struct scales {
+	double median, cpu;
+};
+
+static struct scales scales_of(const struct pgb_report *report)
+{
+	const json_t *first = json_array_get(json_object_get(report->bench, "commands"), 0);
+	double median = pgb_report_number(json_object_get(first, "median"), "value");
+	bool is_time = strcmp(pgb_report_text(report->bench, "metric"), "command") != 0;
+
+	return (struct scales){is_time && median < 1 ? 1e-3 : 1,
+			       pgb_report_number(first, "cpu_seconds") < 1 ? 1e-3 : 1};
+}
+
 static void add_speed_row(struct pgb_page *page, const struct pgb_report *report, size_t index,
 			  double low, double high)
 {
 	const json_t *commands = json_object_get(report->bench, "commands");
 	const json_t *command = json_array_get(commands, index);
 	const json_t *ratio = json_object_get(command, "ratio");
-	double first =
-		pgb_report_number(json_object_get(json_array_get(commands, 0), "median"), "value");
-	bool is_time = strcmp(pgb_report_text(report->bench, "metric"), "command") != 0;
 	const char *verdict = pgb_report_text(command, "verdict");
+	struct scales scales = scales_of(report);
+	double cpu = pgb_report_number(command, "cpu_seconds") / scales.cpu;
 
 	pgb_page_add(page, "<tr><th scope=row>%s", pgb_report_label(report, index).text);
-	add_estimate(page, json_object_get(command, "median"), is_time ? "%.3f" : "%.4g",
-		     is_time && first < 1 ? 1e-3 : 1);
-	pgb_page_add(page, "<td class=n>%.3f", pgb_report_number(command, "cpu_seconds"));
+	add_estimate(page, json_object_get(command, "median"), scales.median);
+	pgb_page_add(page, "<td class=n>%s", decimal(cpu, decimals_for(cpu)).text);
 	if (ratio == NULL) {
 		pgb_page_add(page, "<td class=n>1<td><td><td class=wide>\n");
 		return;
 	}
-	add_estimate(page, ratio, "%.3f", 1);
+	add_estimate(page, ratio, 1);
 	pgb_page_add(page, "<td class=\"%s\">%s",
 		     strcmp(verdict, "faster") == 0   ? "better"
 		     : strcmp(verdict, "slower") == 0 ? "worse"
@@ -165,7 +191,7 @@ static void add_phases(struct pgb_page *page, const struct pgb_report *report)
 	pgb_page_add(page, "<h3>Step by step</h3>\n<div class=scroll><table><thead><tr><th>step"
 			   "<th class=n>times as fast<th class=n>95%% interval<tbody>\n"
 			   "<tr><th scope=row>PGO alone");
-	add_estimate(page, pgo, "%.3f", 1);
+	add_estimate(page, pgo, 1);
 	pgb_page_add(page, "<tr><th scope=row>BOLT, on top of PGO");
 	if (report->last_step.value > 0)
 		pgb_page_add(
@@ -177,7 +203,7 @@ static void add_phases(struct pgb_page *page, const struct pgb_report *report)
 			     "of the others</span>",
 			     bolt);
 	pgb_page_add(page, "<tr><th scope=row>both");
-	add_estimate(page, both, "%.3f", 1);
+	add_estimate(page, both, 1);
 	pgb_page_add(page, "</table></div>\n");
 }
 
@@ -200,7 +226,7 @@ void pgb_report_add_speed(struct pgb_page *page, const struct pgb_report *report
 {
 	const json_t *commands = json_object_get(report->bench, "commands");
 	const json_t *first = json_array_get(commands, 0);
-	double median = pgb_report_number(json_object_get(first, "median"), "value"), low, high;
+	double low, high;
 	const char *metric = pgb_report_text(report->bench, "metric");
 	bool is_time = strcmp(metric, "command") != 0;
 
@@ -216,15 +242,15 @@ void pgb_report_add_speed(struct pgb_page *page, const struct pgb_report *report
 	ratio_bounds(commands, &low, &high);
 	pgb_page_add(page,
 		     "<div class=scroll><table><thead><tr><th><th class=n>%s%s"
-		     "<th class=n>95%% interval<th class=n>CPU, s<th class=n>times as fast"
+		     "<th class=n>95%% interval<th class=n>CPU, %s<th class=n>times as fast"
 		     "<th class=n>95%% interval<th><th class=wide>upright: as fast as %s<tbody>\n",
 		     !is_time			  ? "metric"
 		     : strcmp(metric, "cpu") == 0 ? "CPU time"
 						  : "wall time",
-		     !is_time	  ? ""
-		     : median < 1 ? ", ms"
-				  : ", s",
-		     pgb_report_label(report, 0).text);
+		     !is_time			    ? ""
+		     : scales_of(report).median < 1 ? ", ms"
+						    : ", s",
+		     scales_of(report).cpu < 1 ? "ms" : "s", pgb_report_label(report, 0).text);
 	for (size_t i = 0; i < pgb_report_size(commands); i++)
 		add_speed_row(page, report, i, low, high);
 	pgb_page_add(page,

@@ -107,10 +107,11 @@ static void add_side(struct pgb_page *page, const json_t *layout, const char *si
 
 static void add_legend(struct pgb_page *page, const json_t *layout)
 {
-	static const char *const texts[] = {"none", "less", "0.1% of the hottest", "1%",
-					    "5%",   "20%",  "50% and more"};
+	static const char *const texts[] = {"none", "under 0.1%", "0.1%",	 "1%",
+					    "5%",   "20%",	  "50% and more"};
 
-	pgb_page_add(page, "<p class=legend><span>one cell: %s of code</span>",
+	pgb_page_add(page,
+		     "<p class=legend><span>a cell is %s of code; against the hottest cell:</span>",
 		     PGB_SIZE(pgb_report_count(layout, "bucket_bytes")));
 	for (int level = 0; level <= 6; level++)
 		pgb_page_add(page,

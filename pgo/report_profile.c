@@ -78,25 +78,27 @@ static void add_conservation(struct pgb_page *page, const struct pgb_recording *
 			pgb_page_add(page, "<tr><td>%s<td class=n>%s<td class=n>%s\n",
 				     addends[i].name, pgb_report_grouped(addends[i].count).text,
 				     PGB_PERCENT(100.0 * (double)addends[i].count / (double)seen));
-	pgb_page_add(page, "<tr><th scope=row>in all<td class=n>%s<td class=n>100%%\n"
-			   "</table></div>\n",
+	pgb_page_add(page,
+		     "<tr><th scope=row>in all<td class=n>%s<td class=n>100%%\n"
+		     "</table></div>\n",
 		     pgb_report_grouped(seen).text);
 }
 
 static void add_binaries(struct pgb_page *page, const struct pgb_recording *recording)
 {
 	pgb_page_add(page, "<h3>By file</h3>\n<div class=scroll><table><thead><tr><th>file"
-			   "<th class=n>counts<th class=n>functions<th>grade<th><tbody>\n");
+			   "<th class=n>counts<th class=n>functions<th>grade<tbody>\n");
 	for (size_t i = 0; i < recording->binaries.count && i < 20; i++) {
 		const struct pgb_recorded_binary *binary = &recording->binaries.items[i];
 		char grade[] = {binary->quality.grade, '\0'};
 
 		pgb_page_add(page,
-			     "<tr><td class=name><code>%s</code><td class=n>%s<td class=n>%s<td>%s"
-			     "<td class=soft>%s\n",
-			     binary->name, pgb_report_grouped(binary->count).text,
-			     pgb_report_grouped(binary->functions).text, grade,
-			     binary->reason ? binary->reason : "");
+			     "<tr><td class=name><code>%s</code>%s%s<td class=n>%s<td "
+			     "class=n>%s<td>%s\n",
+			     binary->name, binary->reason ? ": " : "",
+			     binary->reason ? binary->reason : "",
+			     pgb_report_grouped(binary->count).text,
+			     pgb_report_grouped(binary->functions).text, grade);
 	}
 	pgb_page_add(page, "</table></div>\n");
 	if (recording->binaries.count > 20)

@@ -210,6 +210,20 @@ static void print_binary(struct pgb_output *output, const struct pgb_converted *
 				   converted->preagg_file, converted->preagg_lost);
 }
 
+/* "93.7% in app": nothing of what was not there. */
+__attribute__((format(printf, 3, 4))) static void add_part(struct pgb_text *parts, double percent,
+							   const char *what, ...)
+{
+	va_list arguments;
+
+	if (percent <= 0)
+		return;
+	pgb_text_addf(parts, "%s%s ", parts->length ? ", " : "", PGB_PERCENT(percent));
+	va_start(arguments, what);
+	pgb_text_addv(parts, what, arguments);
+	va_end(arguments);
+}
+
 /* Where all that was read went; nothing where only text was read. */
 static void print_shares(struct pgb_output *output, const struct pgb_convert_result *result)
 {
@@ -219,6 +233,7 @@ static void print_shares(struct pgb_output *output, const struct pgb_convert_res
 	uint64_t seen = branches ? source->branches + source->operations : source->samples;
 	uint64_t doubtful = pgb_source_dropped(source) - source->kernel;
 	uint64_t outside = stats->anonymous + stats->unmapped, others = 0, given = 0;
+	struct pgb_text parts = {0};
 
 	if (seen == 0)
 		return;
@@ -229,17 +244,16 @@ static void print_shares(struct pgb_output *output, const struct pgb_convert_res
 	/* A branch from one file into another counts in both. */
 	given = (uint64_t)(share(given, pgb_count_add(given, others)) / 100 *
 			   (double)stats->mapped);
-	pgb_output_note(
-		output,
-		"Read: %s %s%s%s: %s in %s, %s in other files, %s in the kernel, %s in no file, "
-		"%s doubtful",
-		PGB_COUNT(seen), branches ? "branches in " : "",
-		branches ? PGB_COUNT(source->samples) : "", branches ? " samples" : "samples",
-		PGB_PERCENT(share(given, seen)),
-		result->binaries.count == 1 ? result->binaries.items[0].name : "these binaries",
-		PGB_PERCENT(share(stats->mapped - given, seen)),
-		PGB_PERCENT(share(source->kernel, seen)), PGB_PERCENT(share(outside, seen)),
-		PGB_PERCENT(share(doubtful, seen)));
+	add_part(&parts, share(given, seen), "in %s",
+		 result->binaries.count == 1 ? result->binaries.items[0].name : "these binaries");
+	add_part(&parts, share(stats->mapped - given, seen), "in other files");
+	add_part(&parts, share(source->kernel, seen), "in the kernel");
+	add_part(&parts, share(outside, seen), "in no file");
+	add_part(&parts, share(doubtful, seen), "doubtful");
+	pgb_output_note(output, "Read: %s %s%s%s: %s", PGB_COUNT(seen),
+			branches ? "branches in " : "", branches ? PGB_COUNT(source->samples) : "",
+			branches ? " samples" : "samples", pgb_text_string(&parts));
+	pgb_text_release(&parts);
 }
 
 static void print_result(struct pgb_cli *cli, const struct pgb_convert_job *job,

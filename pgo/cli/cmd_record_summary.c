@@ -39,29 +39,31 @@ static uint64_t total(const struct pgb_recording *recording)
 	return sum;
 }
 
-static void add_row(struct pgb_table *table, uint64_t count, uint64_t whole, const char *functions,
-		    const char *what)
+static void add_row(struct pgb_output *output, struct pgb_table *table, uint64_t count,
+		    uint64_t whole, const char *functions, const char *what)
 {
 	pgb_table_cell(table, "%s", PGB_PERCENT(percent(count, whole)));
+	pgb_table_cell(table, "%s", PGB_BAR(output, percent(count, whole) / 100));
 	pgb_table_cell(table, "%s", PGB_COUNT(count));
 	pgb_table_cell(table, "%s", functions);
 	pgb_table_cell(table, "%s", what);
 }
 
-static void add_binary(struct pgb_table *table, const struct pgb_recording *recording, size_t index,
-		       uint64_t whole)
+static void add_binary(struct pgb_output *output, struct pgb_table *table,
+		       const struct pgb_recording *recording, size_t index, uint64_t whole)
 {
 	const struct pgb_recorded_binary *binary = &recording->binaries.items[index];
 	char *functions = binary->fdata_file ? pgb_dup(PGB_COUNT(binary->functions)) : pgb_dup("-");
 	char *what = pgb_format("%s%s%s%s", binary->path, index == recording->main ? " (main)" : "",
 				binary->reason ? ": " : "", binary->reason ? binary->reason : "");
 
-	add_row(table, binary->count, whole, functions, what);
+	add_row(output, table, binary->count, whole, functions, what);
 	free(functions);
 	free(what);
 }
 
-static void add_rest(struct pgb_table *table, const struct pgb_recording *recording, uint64_t whole)
+static void add_rest(struct pgb_output *output, struct pgb_table *table,
+		     const struct pgb_recording *recording, uint64_t whole)
 {
 	uint64_t rest = 0;
 	char *what;
@@ -71,27 +73,28 @@ static void add_rest(struct pgb_table *table, const struct pgb_recording *record
 	for (size_t i = BINARIES_SHOWN; i < recording->binaries.count; i++)
 		rest = pgb_count_add(rest, recording->binaries.items[i].count);
 	what = pgb_format("%zu more files", recording->binaries.count - BINARIES_SHOWN);
-	add_row(table, rest, whole, "", what);
+	add_row(output, table, rest, whole, "", what);
 	free(what);
 }
 
 static void print_binaries(struct pgb_output *output, const struct pgb_recording *recording)
 {
-	struct pgb_table table = {.columns = 4, .right = "rrr-", .header = true, .indent = 2};
+	struct pgb_table table = {.columns = 5, .right = "r-rr-", .header = true, .indent = 2};
 	const struct pgb_session_stats *stats = &recording->stats;
 	uint64_t whole = total(recording);
 
 	pgb_table_cell(&table, "share");
+	pgb_table_cell(&table, "%s", "");
 	pgb_table_cell(&table, "%s", unit(recording));
 	pgb_table_cell(&table, "functions");
 	pgb_table_cell(&table, "file");
 	for (size_t i = 0; i < recording->binaries.count && i < BINARIES_SHOWN; i++)
-		add_binary(&table, recording, i, whole);
-	add_rest(&table, recording, whole);
+		add_binary(output, &table, recording, i, whole);
+	add_rest(output, &table, recording, whole);
 	if (stats->anonymous > 0)
-		add_row(&table, stats->anonymous, whole, "", "code in no file: JIT, vDSO");
+		add_row(output, &table, stats->anonymous, whole, "", "code in no file: JIT, vDSO");
 	if (stats->unmapped > 0)
-		add_row(&table, stats->unmapped, whole, "", "where no file was known");
+		add_row(output, &table, stats->unmapped, whole, "", "where no file was known");
 	pgb_table_print(&table, output);
 	pgb_table_release(&table);
 }

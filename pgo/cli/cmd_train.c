@@ -38,10 +38,11 @@ static const struct pgb_option options[] = {
 
 static void show_profile(struct pgb_output *output, const struct pgb_train_profile *profile)
 {
-	pgb_output_note(
-		output, "%s: %" PRIu64 " raw profiles, %s; merged over %" PRIu64 " run%s: %s",
-		profile->key, profile->raw_count, PGB_SIZE(profile->raw_size_bytes), profile->runs,
-		profile->runs == 1 ? "" : "s", PGB_SIZE(profile->size_bytes));
+	pgb_output_note(output,
+			"%s: %" PRIu64 " raw profile%s, %s; merged over %" PRIu64 " run%s: %s",
+			profile->key, profile->raw_count, profile->raw_count == 1 ? "" : "s",
+			PGB_SIZE(profile->raw_size_bytes), profile->runs,
+			profile->runs == 1 ? "" : "s", PGB_SIZE(profile->size_bytes));
 	if (profile->counts.functions)
 		pgb_output_note(output, "  %lu functions, %lu of them ran%s%s",
 				profile->counts.functions, profile->counts.functions_run,

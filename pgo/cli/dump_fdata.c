@@ -51,10 +51,16 @@ static json_t *place_json(const struct pgb_profile *profile, struct pgb_place pl
 			 pgb_dump_address(place.offset));
 }
 
+/* Against the hottest row. */
+static struct pgb_bar bar_of(const struct dump *dump, uint64_t count, uint64_t hottest)
+{
+	return pgb_bar(dump->output, hottest > 0 ? (double)count / (double)hottest : 0);
+}
+
 static json_t *list_branches(const struct dump *dump, struct pgb_profile *profile)
 {
-	static const char *const heads[] = {"COUNT", "SHARE", "MISPREDICTED", "FROM", "TO"};
-	struct pgb_table table = {.columns = 5, .right = "rrr--", .header = true, .indent = 2};
+	static const char *const heads[] = {"COUNT", "SHARE", "", "MISPREDICTED", "FROM", "TO"};
+	struct pgb_table table = {.columns = 6, .right = "rr-r--", .header = true, .indent = 2};
 	json_t *list = json_array();
 	size_t count;
 	const struct pgb_profile_branch *branches = pgb_profile_branches(profile, &count);
@@ -70,6 +76,7 @@ static json_t *list_branches(const struct dump *dump, struct pgb_profile *profil
 		pgb_table_cell(&table, "%" PRIu64, branch->count);
 		pgb_table_cell(&table, "%s",
 			       pgb_dump_share(branch->count, pgb_profile_total(profile)).text);
+		pgb_table_cell(&table, "%s", bar_of(dump, branch->count, order[0]->count).text);
 		pgb_table_cell(&table, "%s",
 			       pgb_dump_share(branch->mispredicts, branch->count).text);
 		add_place(&table, profile, branch->from);
@@ -90,8 +97,8 @@ static json_t *list_branches(const struct dump *dump, struct pgb_profile *profil
 
 static json_t *list_samples(const struct dump *dump, struct pgb_profile *profile)
 {
-	static const char *const heads[] = {"COUNT", "SHARE", "AT"};
-	struct pgb_table table = {.columns = 3, .right = "rr-", .header = true, .indent = 2};
+	static const char *const heads[] = {"COUNT", "SHARE", "", "AT"};
+	struct pgb_table table = {.columns = 4, .right = "rr--", .header = true, .indent = 2};
 	json_t *list = json_array();
 	size_t count;
 	const struct pgb_profile_sample *samples = pgb_profile_samples(profile, &count);
@@ -105,6 +112,7 @@ static json_t *list_samples(const struct dump *dump, struct pgb_profile *profile
 		pgb_table_cell(&table, "%" PRIu64, order[i]->count);
 		pgb_table_cell(&table, "%s",
 			       pgb_dump_share(order[i]->count, pgb_profile_total(profile)).text);
+		pgb_table_cell(&table, "%s", bar_of(dump, order[i]->count, order[0]->count).text);
 		add_place(&table, profile, order[i]->at);
 		json_array_append_new(list,
 				      json_pack("{s:I, s:o}", "count", (json_int_t)order[i]->count,

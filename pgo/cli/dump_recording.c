@@ -12,7 +12,7 @@ static void print_facts(const struct dump *dump, const struct pgb_recording *rec
 	pgb_dump_pair(&table, "made by", "%s", recording->program);
 	if (recording->command[0])
 		pgb_dump_pair(&table, "command", "%s", recording->command);
-	pgb_dump_pair(&table, "source", "%s: %s", recording->source, recording->reason);
+	pgb_dump_pair(&table, "source", "%s (%s)", recording->source, recording->reason);
 	if (recording->rate.period_events)
 		pgb_dump_pair(&table, "event", "%s, every %" PRIu64, recording->event,
 			      recording->rate.period_events);
@@ -31,13 +31,15 @@ static void print_facts(const struct dump *dump, const struct pgb_recording *rec
 	pgb_table_release(&table);
 }
 
-static void account_row(struct pgb_table *table, const char *where, uint64_t count, uint64_t whole)
+static void account_row(const struct dump *dump, struct pgb_table *table, const char *where,
+			uint64_t count, uint64_t whole)
 {
 	if (count == 0)
 		return;
 	pgb_table_cell(table, "%s", where);
 	pgb_table_cell(table, "%" PRIu64, count);
 	pgb_table_cell(table, "%s", pgb_dump_share(count, whole).text);
+	pgb_table_cell(table, "%s", PGB_BAR(dump->output, (double)count / (double)whole));
 }
 
 /* Where everything that was seen went: the rows add up to the first one. */
@@ -46,21 +48,21 @@ static void print_account(const struct dump *dump, const struct pgb_recording *r
 	const struct pgb_session_stats *stats = &recording->stats;
 	uint64_t seen = recording->branches ? stats->source.branches + stats->source.operations
 					    : stats->source.samples;
-	struct pgb_table table = {.columns = 3, .right = "-rr", .indent = 2};
+	struct pgb_table table = {.columns = 4, .right = "-rr-", .indent = 2};
 
 	if (seen == 0)
 		return;
 	pgb_output_heading(dump->output, "Where they went");
-	account_row(&table, recording->branches ? "branches seen" : "samples", seen, seen);
-	account_row(&table, "in binaries", stats->mapped, seen);
-	account_row(&table, "in code of no file", stats->anonymous, seen);
-	account_row(&table, "in unknown places", stats->unmapped, seen);
-	account_row(&table, "dropped: kernel", stats->source.kernel, seen);
-	account_row(&table, "dropped: no address", stats->source.zero, seen);
-	account_row(&table, "dropped: wrong path", stats->source.speculative, seen);
-	account_row(&table, "dropped: aborted", stats->source.aborted, seen);
-	account_row(&table, "dropped: wrong address", stats->source.misplaced, seen);
-	account_row(&table, "dropped: whose is not told", stats->source.ownerless, seen);
+	account_row(dump, &table, recording->branches ? "branches seen" : "samples", seen, seen);
+	account_row(dump, &table, "in binaries", stats->mapped, seen);
+	account_row(dump, &table, "in code of no file", stats->anonymous, seen);
+	account_row(dump, &table, "in unknown places", stats->unmapped, seen);
+	account_row(dump, &table, "dropped: kernel", stats->source.kernel, seen);
+	account_row(dump, &table, "dropped: no address", stats->source.zero, seen);
+	account_row(dump, &table, "dropped: wrong path", stats->source.speculative, seen);
+	account_row(dump, &table, "dropped: aborted", stats->source.aborted, seen);
+	account_row(dump, &table, "dropped: wrong address", stats->source.misplaced, seen);
+	account_row(dump, &table, "dropped: whose is not told", stats->source.ownerless, seen);
 	pgb_table_print(&table, dump->output);
 	pgb_table_release(&table);
 }

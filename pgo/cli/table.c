@@ -96,3 +96,27 @@ void pgb_table_release(struct pgb_table *table)
 		free(table->cells.items[i]);
 	pgb_array_release(&table->cells);
 }
+
+struct pgb_bar pgb_bar(const struct pgb_output *output, double share)
+{
+	double columns = PGB_BAR_COLUMNS * (share < 0 ? 0 : share > 1 ? 1 : share);
+	struct pgb_bar bar = {""};
+	int eighths = (int)(columns * 8 + 0.5), length = 0;
+
+	if (eighths == 0 && share > 0)
+		eighths = 1;
+	if (!output->unicode)
+		eighths = (eighths + 7) / 8 * 8;
+	for (; eighths > 0; eighths -= 8) {
+		/* U+2588 is a full block, U+2589 to U+258F are seven eighths to one */
+		char low = (char)(eighths >= 8 ? 0x88 : 0x90 - eighths);
+
+		if (output->unicode)
+			length += snprintf(bar.text + length, sizeof(bar.text) - (size_t)length,
+					   "\xe2\x96%c", low);
+		else
+			bar.text[length++] = '#';
+	}
+	bar.text[length] = '\0';
+	return bar;
+}

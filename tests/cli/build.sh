@@ -301,7 +301,7 @@ else
 	stderr_has "besides what cargo compiled"
 	run 0 train -- "$app"
 	[ "$(cat "$scratch/stdout")" = "$("target/release/app")" ] || fail "not the same output"
-	stderr_has "llvm-$major: 1 raw profiles"
+	stderr_has "llvm-$major: 1 raw profile"
 	run 0 train --weight 2 -- cargo test --offline
 	stderr_has "merged over 2 runs"
 	run 0 build --use -- cargo build --offline

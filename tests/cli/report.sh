@@ -49,7 +49,7 @@ stdout_has 'Next: pgobolt bench --save recording/bench.json'
 page recording/report.html 'app, laid out anew' 'This is not known'
 cp "$fixture/bench.json" "$fixture/recording/layout.json" recording
 run 0 report recording
-page recording/report.html 'app: 1.25 times as fast' 'C against A'
+page recording/report.html 'app: 1.25 times as fast' 'Wall time, C against A'
 
 # ---- bad input
 run 1 report missing

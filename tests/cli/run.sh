@@ -243,7 +243,7 @@ if command -v cargo >/dev/null && cargo --version >/dev/null 2>&1; then
 	run 0 run --cargo --source ip --bench-runs 1 --train '{} 4000'
 	stdout_has "PGO+BOLT"
 	grep -q '^gcc-\|^llvm-.*' .pgobolt/run/logs/training.log || fail "no profile of cargo's build"
-	[ "$(grep -c 'raw profiles' .pgobolt/run/logs/training.log)" = 2 ] ||
+	[ "$(grep -c 'raw profile' .pgobolt/run/logs/training.log)" = 2 ] ||
 		fail "the C of the build script was not trained"
 	cd "$scratch/work/a project" || exit 1
 else

@@ -80,12 +80,43 @@ static void test_numbers(void **state)
 	assert_string_equal(PGB_DURATION(12000000000000), "3 h 20 min");
 }
 
+static void test_bar(void **state)
+{
+	static const struct {
+		double share;
+		const char *unicode, *ascii;
+		int line;
+	} rows[] = {
+		{0, "", "", __LINE__},
+		{-1, "", "", __LINE__},
+		{1e-9, "\xe2\x96\x8f", "#", __LINE__},
+		{0.125, "\xe2\x96\x88\xe2\x96\x8c", "##", __LINE__},
+		{0.25, "\xe2\x96\x88\xe2\x96\x88\xe2\x96\x88", "###", __LINE__},
+		{0.999, NULL, "############", __LINE__},
+		{1, NULL, "############", __LINE__},
+		{1e30, NULL, "############", __LINE__},
+	};
+	struct pgb_output unicode = {.unicode = true}, ascii = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pgb_bar blocks = pgb_bar(&unicode, rows[i].share);
+
+		if (strcmp(PGB_BAR(&ascii, rows[i].share), rows[i].ascii) != 0)
+			fail_msg("line %d: %s", rows[i].line, PGB_BAR(&ascii, rows[i].share));
+		if (rows[i].unicode && strcmp(blocks.text, rows[i].unicode) != 0)
+			fail_msg("line %d: %s", rows[i].line, blocks.text);
+		if (rows[i].unicode == NULL && pgb_text_columns(blocks.text) != PGB_BAR_COLUMNS)
+			fail_msg("line %d: %zu columns", rows[i].line,
+				 pgb_text_columns(blocks.text));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_alignment),
-		cmocka_unit_test(test_columns),
-		cmocka_unit_test(test_printable),
+		cmocka_unit_test(test_bar),	cmocka_unit_test(test_alignment),
+		cmocka_unit_test(test_columns), cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_numbers),
 	};
 

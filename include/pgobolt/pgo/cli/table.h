@@ -32,6 +32,15 @@ __attribute__((format(printf, 2, 3))) void pgb_table_cell(struct pgb_table *tabl
 void pgb_table_print(const struct pgb_table *table, struct pgb_output *output);
 void pgb_table_release(struct pgb_table *table);
 
+/* A share of 0 to 1 as a bar of at most PGB_BAR_COLUMNS: block characters, or # where the locale
+ * has none. Something is to be seen of every share above 0. PGB_BAR(output, share) in arguments. */
+#define PGB_BAR_COLUMNS 12
+struct pgb_bar {
+	char text[3 * PGB_BAR_COLUMNS + 1];
+};
+#define PGB_BAR(output, share) (pgb_bar(output, share).text)
+struct pgb_bar pgb_bar(const struct pgb_output *output, double share);
+
 /* Names come from files: control characters, which a terminal would obey, become question marks. */
 void pgb_text_printable(char *text);
 /* Columns that UTF-8 text takes on a terminal; invalid bytes count one each. */
