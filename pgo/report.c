@@ -16,7 +16,7 @@ enum {
 
 /* ---- reading */
 
-/* *json stays NULL where there is no such file. */
+/* *json stays NULL where there is no such file, or nothing in it. */
 static int read_json(json_t **json, const char *directory, const char *name,
 		     struct pgb_error *error)
 {
@@ -30,7 +30,7 @@ static int read_json(json_t **json, const char *directory, const char *name,
 	if (code == 0 && text.length >= FILE_BYTES_MOST)
 		code = pgb_fail(error, PGB_E_LIMIT, "%s is larger than %d bytes", path,
 				FILE_BYTES_MOST);
-	if (code == 0 && text.data) {
+	if (code == 0 && text.length > 0) {
 		*json = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, &why);
 		if (*json == NULL) {
 			code = pgb_fail(error, PGB_E_CORRUPT, "%s: line %d: %s", path, why.line,

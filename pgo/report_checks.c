@@ -107,17 +107,7 @@ static void add_user_check(struct pgb_page *page, const struct pgb_report *repor
 	const json_t *check = json_object_get(report->optimized, "check");
 	const char *command = pgb_report_text(check, "command");
 
-	if (report->check == NULL && command[0] == '\0') {
-		pgb_page_add(page, "<p class=soft>No test of its own was run on the result: "
-				   "<code>pgobolt optimize --check CMD</code>.</p>\n");
-		return;
-	}
-	pgb_page_add(page,
-		     "<p>Its own test prints the same on the original and on the result, "
-		     "with the same status.%s</p>\n",
-		     json_is_true(json_object_get(check, "output_varies"))
-			     ? " What it prints varies; only the status was compared."
-			     : "");
+	pgb_page_add(page, "<p>%s</p>\n", pgb_report_checked(report));
 	if (command[0])
 		pgb_page_add_code(page, command);
 }

@@ -104,6 +104,21 @@ bool pgb_report_dyno_change(const struct pgb_report *report, const char *name, d
 	return true;
 }
 
+const char *pgb_report_checked(const struct pgb_report *report)
+{
+	const json_t *check = json_object_get(report->optimized, "check");
+
+	if (json_is_object(check) && json_is_true(json_object_get(check, "output_varies")))
+		return "Its own test ends the same on the original and on the result; what it "
+		       "prints varies, and was not compared.";
+	if (json_is_object(check))
+		return "Its own test prints the same on the original and on the result, and ends "
+		       "with the same status.";
+	if (json_is_true(json_object_get(report->check, "passed")))
+		return "Its own test passed on the baseline, with PGO, and with PGO and BOLT.";
+	return "No test of its own was run on the result: pgobolt optimize --check CMD.";
+}
+
 size_t pgb_report_good(const json_t *findings)
 {
 	size_t good = 0;

@@ -219,15 +219,10 @@ static void add_profile(struct pgb_page *page, const struct pgb_report *report)
 static void add_checks(struct pgb_page *page, const struct pgb_report *report)
 {
 	static const char *const keys[] = {"findings_after", "findings_before"};
-	const json_t *check = json_object_get(report->optimized, "check");
 
 	if (report->optimized == NULL)
 		return;
-	pgb_page_add(page, "\n## Checks\n\n%s\n",
-		     report->check || json_is_object(check)
-			     ? "Its own test prints the same on the original and on the result, "
-			       "with the same status."
-			     : "No test of its own was run on the result.");
+	pgb_page_add(page, "\n## Checks\n\n%s\n", pgb_report_checked(report));
 	for (size_t k = 0; k < 2; k++) {
 		const json_t *findings = json_object_get(report->optimized, keys[k]);
 

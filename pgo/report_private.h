@@ -52,6 +52,8 @@ char *pgb_report_subtitle(const struct pgb_report *report);
 bool pgb_report_dyno_change(const struct pgb_report *report, const char *name, double *percent);
 /* Commands that do all of it again, one a line; the caller frees it. */
 char *pgb_report_commands(const struct pgb_report *report);
+/* What the program's own test said. */
+const char *pgb_report_checked(const struct pgb_report *report);
 /* How many of the findings after are good or a note. */
 size_t pgb_report_good(const json_t *findings);
 

@@ -3,7 +3,7 @@
 # report: whatever names and numbers its inputs hold, a page of text and pictures comes out.
 . "$SRCDIR/tests/cli/lib.sh"
 
-fixture=$SRCDIR/tests/cli/report
+fixture=$SRCDIR/tests/cli/report_fixture
 page() {
 	command -v python3 >/dev/null || return 0
 	python3 "$SRCDIR/tests/cli/report_check.py" "$@" || fail "$1: not a page as it should be"
@@ -50,6 +50,11 @@ page recording/report.html 'app, laid out anew' 'This is not known'
 cp "$fixture/bench.json" "$fixture/recording/layout.json" recording
 run 0 report recording
 page recording/report.html 'app: 1.25 times as fast' 'Wall time, C against A'
+
+# an empty file is none
+: >recording/bench.json
+run 0 report recording
+page recording/report.html 'app, laid out anew'
 
 # ---- bad input
 run 1 report missing

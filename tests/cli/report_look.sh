@@ -16,7 +16,7 @@ browse() {
 }
 browse --dump-dom 'data:text/html,<p>works' >dom && grep -q works dom ||
 	skip_all "Chromium does not run here: $(tail -n 1 browser.log)"
-run 0 report -o report.html "$SRCDIR/tests/cli/report"
+run 0 report -o report.html "$SRCDIR/tests/cli/report_fixture"
 
 shoot() {
 	browse --blink-settings=preferredColorScheme=$2 --window-size=$3 --screenshot="$PWD/$1.png" \
