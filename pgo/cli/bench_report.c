@@ -243,10 +243,12 @@ static void print_end(struct pgb_output *output, const struct pgb_bench_report *
 	else if (result->end == PGB_BENCH_END_TIME && job->precision > 0 &&
 		 result->precision > job->precision) {
 		double more = result->precision / job->precision;
+		double seconds = ceil((double)job->time_ns / 1e9 * more * more);
 
-		pgb_output_next(output, "+-%s would take about --time %.0fs",
+		pgb_output_next(output, "for +-%s about --time %.0f%s",
 				PGB_PERCENT(100 * job->precision),
-				ceil((double)job->time_ns / 1e9 * more * more));
+				seconds < 120 ? seconds : ceil(seconds / 60),
+				seconds < 120 ? "s" : "m");
 	}
 }
 

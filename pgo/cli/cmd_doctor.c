@@ -52,7 +52,7 @@ static bool is_ready(const struct doctor *doctor)
 
 static void print_verdict(struct pgb_output *output, const struct doctor *doctor)
 {
-	pgb_output_heading(output, "Here");
+	pgb_output_heading(output, "In short");
 	if (doctor->bolt.path == NULL)
 		pgb_output_wrapped(output, "", 0,
 				   "Nothing can be optimized: llvm-bolt is missing.");

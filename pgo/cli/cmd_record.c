@@ -180,7 +180,11 @@ static void show_choice(void *context, const struct pgb_recording *recording)
 	const struct pgb_recorder_source *source = source_of(recording->source);
 
 	pgb_output_note(watch->output, "Source: %s, %s", source->name, source->summary);
-	if (recording->rate.period_events)
+	/* the kernel's clocks count nanoseconds */
+	if (recording->rate.period_events && strstr(recording->event, "-clock"))
+		pgb_output_note(watch->output, "  event: %s, every %s", recording->event,
+				PGB_DURATION(recording->rate.period_events));
+	else if (recording->rate.period_events)
 		pgb_output_note(watch->output, "  event: %s, every %" PRIu64, recording->event,
 				recording->rate.period_events);
 	else if (recording->rate.frequency_hz)
@@ -189,7 +193,7 @@ static void show_choice(void *context, const struct pgb_recording *recording)
 	if (watch->config.source != NULL)
 		return;
 	if (recording->reason[0] != '\0')
-		pgb_output_note(watch->output, "  because: %s", recording->reason);
+		pgb_output_note(watch->output, "  not %s", recording->reason);
 	if (source->lost != NULL)
 		pgb_output_note(watch->output, "  mind: %s", source->lost);
 }

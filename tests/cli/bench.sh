@@ -47,7 +47,7 @@ stdout_has 'wall time, '
 
 # the clock ends it
 run 0 bench --time 1s --precision 0.0001 'sleep 0.02'
-stdout_has 'Next: +-'
+stdout_has 'Next: for +-'
 
 # what the programs say about themselves
 run 0 bench -n 6 --metric-from 'cut -d" " -f2' --higher-is-better 'echo speed 10' 'echo speed 20'

@@ -21,6 +21,9 @@ run 0 explain -- MISMATCH
 golden mismatch
 
 # every code says what lies behind it and what to do
+run 0 explain
+[ "$(grep -c '^[A-Z_]*  *[0-9] ' "$scratch/stdout")" = \
+	"$(grep -c '^	X(' "$SRCDIR/include/pgobolt/base/code.h")" ] || fail 'not every code is listed'
 for code in $("$PGOBOLT" explain | sed -n 's/^\([A-Z_]*\)  *[0-9] .*/\1/p'); do
 	run 0 explain "$code"
 	stdout_has '  - '
