@@ -179,6 +179,8 @@ void pgb_report_addends(const struct pgb_session_stats *stats, struct pgb_report
 		{"on a wrong path", stats->source.speculative},
 		{"of aborted transactions", stats->source.aborted},
 		{"seen twice", stats->source.duplicate},
+		{"whose address the hardware could not tell", stats->source.misplaced},
+		{"of a process that was not told", stats->source.ownerless},
 	};
 
 	memcpy(addends, all, sizeof(all));

@@ -70,7 +70,7 @@ struct pgb_report_addend {
 	const char *name;
 	uint64_t count;
 };
-#define PGB_REPORT_ADDENDS 8
+#define PGB_REPORT_ADDENDS 10
 void pgb_report_addends(const struct pgb_session_stats *stats, struct pgb_report_addend *addends);
 /* What was seen: branches, or samples. */
 uint64_t pgb_report_seen(const struct pgb_recording *recording);
