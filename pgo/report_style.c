@@ -75,7 +75,7 @@ static const char style[] =
 	".legend{max-width:none;display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.82rem;"
 	"color:var(--soft);"
 	"margin:.4rem 0}"
-	".legend span{white-space:nowrap}"
+	".legend span+span{white-space:nowrap}"
 	".legend svg{display:inline-block;width:.85em;height:.85em;margin-right:.35em;"
 	"vertical-align:-.08em}"
 	".pair{display:grid;grid-template-columns:1fr 1fr;gap:0 2rem}"
