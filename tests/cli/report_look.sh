@@ -35,7 +35,7 @@ python3 - report.html >frames.html <<'END'
 import html, sys
 page = html.escape(open(sys.argv[1], encoding="utf-8").read())
 print("<!doctype html><meta charset=utf-8><body>")
-for width in 300, 360, 390, 768, 1100:
+for width in 320, 360, 390, 768, 1100:
     print(f'<iframe width={width} height=600 srcdoc="{page}"></iframe>')
 print("""<script>onload = () => { document.body.dataset.wide =
 [...document.querySelectorAll("iframe")].filter(f => f.contentDocument.documentElement.scrollWidth >
