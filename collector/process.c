@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "collector/process_private.h"
 #include "pgobolt/base/array.h"
 
 extern char **environ;
@@ -255,6 +256,8 @@ static _Noreturn void child_main(struct pgb_launch *launch)
 		if (getppid() != launch->parent)
 			_exit(127);
 	}
+	if (spawn->whole_tree)
+		pgb_process_supervise(spawn->die_with_parent);
 	if (spawn->bind_count > 0)
 		child_bind(launch);
 	if (spawn->directory != NULL && chdir(spawn->directory) != 0)

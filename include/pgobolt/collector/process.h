@@ -32,7 +32,12 @@ struct pgb_spawn {
 	int fd_stdout, fd_stderr;	/* 0: inherit */
 	bool own_group;	      /* a process group of its own, so that all of it can be killed */
 	bool die_with_parent; /* SIGKILL when we die (PR_SET_PDEATHSIG) */
-	bool held;	      /* wait before exec until pgb_process_start() */
+	/*
+	 * With a supervisor between: when the command ends, or is stopped, all that it has started
+	 * ends as well, daemons included. It gets a session of its own. Not with own_group.
+	 */
+	bool whole_tree;
+	bool held; /* wait before exec until pgb_process_start() */
 	/* These first, in a private mount namespace; without CAP_SYS_ADMIN in a user namespace. */
 	const struct pgb_bind *binds;
 	size_t bind_count;
