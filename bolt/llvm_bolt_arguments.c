@@ -93,6 +93,14 @@ static bool user_gave(const struct pgb_llvm_bolt_job *job, const char *option)
 	return false;
 }
 
+static bool is_left_out(const struct pgb_llvm_bolt_job *job, const char *option)
+{
+	for (size_t i = 0; job->without != NULL && job->without[i] != NULL; i++)
+		if (strcmp(job->without[i], option) == 0)
+			return true;
+	return false;
+}
+
 static const struct known_fault *find_fault(const struct pgb_llvm_bolt *bolt, uint16_t machine,
 					    const char *option, const char *value)
 {
@@ -169,7 +177,8 @@ static bool binds_now(const struct pgb_elf_image *image)
 static bool row_fits(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
 		     const struct pgb_llvm_bolt_job *job, const struct preset_row *row)
 {
-	if ((row->presets & (1u << job->preset)) == 0 || user_gave(job, row->option))
+	if ((row->presets & (1u << job->preset)) == 0 || user_gave(job, row->option) ||
+	    is_left_out(job, row->option))
 		return false;
 	if ((row->needs & NEEDS_RELOCATIONS) && job->without_relocations)
 		return false;
@@ -182,22 +191,57 @@ static bool row_fits(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_imag
 	       NULL;
 }
 
+/* The next row to give, from *index on; NULL: no more. */
+static const struct preset_row *next_row(const struct pgb_llvm_bolt *bolt,
+					 const struct pgb_elf_image *image,
+					 const struct pgb_llvm_bolt_job *job, size_t *index,
+					 const char *done)
+{
+	for (; *index < sizeof(preset_rows) / sizeof(preset_rows[0]); ++*index) {
+		const struct preset_row *row = &preset_rows[*index];
+
+		if (strcmp(row->option, done) != 0 && row_fits(bolt, image, job, row))
+			return row;
+	}
+	return NULL;
+}
+
 static void add_preset(argument_array *arguments, const struct pgb_llvm_bolt *bolt,
 		       const struct pgb_elf_image *image, const struct pgb_llvm_bolt_job *job)
 {
+	const struct preset_row *row;
 	const char *done = "";
+	size_t index = 0;
 
-	for (size_t i = 0; i < sizeof(preset_rows) / sizeof(preset_rows[0]); i++) {
-		const struct preset_row *row = &preset_rows[i];
-
-		if (strcmp(row->option, done) == 0 || !row_fits(bolt, image, job, row))
-			continue;
+	while ((row = next_row(bolt, image, job, &index, done)) != NULL) {
 		if (row->value != NULL)
 			add(arguments, "-%s=%s", row->option, row->value);
 		else
 			add(arguments, "-%s", row->option);
 		done = row->option;
 	}
+}
+
+size_t pgb_llvm_bolt_options(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
+			     const struct pgb_llvm_bolt_job *job, const char **options, size_t most)
+{
+	const struct preset_row *row;
+	const char *done = "";
+	size_t index = 0, count = 0;
+
+	while (count < most && (row = next_row(bolt, image, job, &index, done)) != NULL)
+		options[count++] = done = row->option;
+	return count;
+}
+
+bool pgb_llvm_bolt_gives(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
+			 const struct pgb_llvm_bolt_job *job, const char *option)
+{
+	for (size_t i = 0; i < sizeof(preset_rows) / sizeof(preset_rows[0]); i++)
+		if (strcmp(preset_rows[i].option, option) == 0 &&
+		    row_fits(bolt, image, job, &preset_rows[i]))
+			return true;
+	return false;
 }
 
 /* -skip-funcs takes patterns that must match the whole name, separated by commas. */
@@ -332,6 +376,8 @@ char **pgb_llvm_bolt_arguments(const struct pgb_llvm_bolt *bolt, const struct pg
 	if (job->skip_functions_file != NULL)
 		add(&arguments, "-skip-funcs-file=%s", job->skip_functions_file);
 	add_skipped(&arguments, job->skip_functions);
+	if (job->only_functions_file != NULL)
+		add(&arguments, "-funcs-file-no-regex=%s", job->only_functions_file);
 	for (size_t i = 0; job->extra != NULL && job->extra[i] != NULL; i++)
 		add(&arguments, "%s", job->extra[i]);
 	pgb_array_push(&arguments, NULL);

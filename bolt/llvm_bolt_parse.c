@@ -271,6 +271,9 @@ void pgb_llvm_bolt_result_release(struct pgb_llvm_bolt_result *result)
 	for (size_t i = 0; i < result->skipped.count; i++)
 		free(result->skipped.items[i]);
 	pgb_array_release(&result->skipped);
+	for (size_t i = 0; i < result->steps.count; i++)
+		free(result->steps.items[i].why);
+	pgb_array_release(&result->steps);
 	free(result->error_line);
 	free(result->command_line);
 	pgb_text_release(&result->output);

@@ -122,8 +122,9 @@ void pgb_optimize_print(struct pgb_output *output, const struct pgb_llvm_bolt *b
 	layout_rows(&table, &result->bolt);
 	pair(&table, "size", "%s before, %s after", PGB_SIZE(result->size_before),
 	     PGB_SIZE(result->size_after));
-	if (result->bolt.debug_dropped)
-		pair(&table, "debug info", "left out: llvm-bolt could not update it");
+	for (size_t i = 0; i < result->bolt.steps.count; i++)
+		pair(&table, i == 0 ? "left out" : "", "%s: llvm-bolt failed on it",
+		     result->bolt.steps.items[i].what);
 	verified_row(&table, &result->after);
 	pgb_table_print(&table, output);
 	pgb_table_release(&table);
@@ -201,6 +202,17 @@ static json_t *functions_json(const struct pgb_llvm_bolt_result *bolt)
 			 number(bolt->functions_reordered), "skipped", skipped);
 }
 
+static json_t *steps_json(const struct pgb_llvm_bolt_result *bolt)
+{
+	json_t *steps = json_array();
+
+	for (size_t i = 0; i < bolt->steps.count; i++)
+		json_array_append_new(steps,
+				      json_pack("{s:s, s:o}", "what", bolt->steps.items[i].what,
+						"why", pgb_json_text(bolt->steps.items[i].why)));
+	return steps;
+}
+
 json_t *pgb_optimize_json(const struct pgb_llvm_bolt *bolt, const struct pgb_optimize_job *job,
 			  const struct pgb_optimize_result *result)
 {
@@ -220,6 +232,7 @@ json_t *pgb_optimize_json(const struct pgb_llvm_bolt *bolt, const struct pgb_opt
 	json_object_set_new(json, "hot_bytes", number(run->bytes_hot));
 	json_object_set_new(json, "cold_bytes", number(run->bytes_cold));
 	json_object_set_new(json, "debug_dropped", json_boolean(run->debug_dropped));
+	json_object_set_new(json, "left_out", steps_json(run));
 	json_object_set_new(json, "size_before", number(result->size_before));
 	json_object_set_new(json, "size_after", number(result->size_after));
 	json_object_set_new(json, "findings_before", pgb_findings_json(&result->before));

@@ -123,10 +123,23 @@ $CC -O2 -static -o static app.c && {
 	[ -f kept ] || fail "--no-verify kept nothing"
 }
 
+# what it cannot do is left out, step by step, and said
+fake 'case " $* " in *" -split-functions "*|*" -update-debug-sections "*) kill -SEGV $$;; esac
+exec "$REAL" "$@"'
+sed -i 's|echo "  --reorder-blocks=<value> - x"|exec "$REAL" --help-hidden|' fake-bolt
+REAL=$real run 0 optimize --llvm-bolt ./fake-bolt --max-stale 100 --profile app.fdata -o x app
+stderr_has 'without: debug information'
+stderr_has 'without: splitting of exception handlers'
+stderr_has 'without: splitting of functions'
+stderr_lacks 'without: order of blocks'
+stdout_has 'splitting of functions'
+./x | cmp - expected || fail "stepped down: wrong output"
+rm x
+
 # Ctrl-C: llvm-bolt is stopped and nothing is left
-fake 'echo half >"$3"; touch "${3%/*}/started"; sleep 60'
+fake 'echo half >"$3"; touch "$STARTED"; sleep 60'
 ls -A1 >"$scratch/before"
-"$PGOBOLT" optimize --llvm-bolt ./fake-bolt --profile app.fdata app \
+STARTED=$PWD/started "$PGOBOLT" optimize --llvm-bolt ./fake-bolt --profile app.fdata app \
 	>"$scratch/stdout" 2>"$scratch/stderr" &
 pid=$!
 last='optimize, interrupted'
@@ -174,6 +187,11 @@ run 0 --json optimize --max-stale 100 --profile app.fdata -o out app
 stdout_is_json
 stdout_has '"dyno_stats"'
 [ -x out/app.bolt ] || fail 'no out/app.bolt'
+# the same bytes from another folder, under other names
+mkdir -p elsewhere/deep && cp app elsewhere/deep/other && cp app.fdata elsewhere/deep/profile.txt
+(cd elsewhere/deep && "$PGOBOLT" -q optimize --max-stale 100 --profile profile.txt other) ||
+	fail 'elsewhere'
+cmp app.bolt elsewhere/deep/other.bolt || fail 'other bytes in another folder'
 run 0 -v optimize --max-stale 100 --drop-debug --skip step --profile app.fdata -o x app
 stderr_has '-skip-funcs=step'
 stderr_lacks '-update-debug-sections'

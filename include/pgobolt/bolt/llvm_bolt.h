@@ -52,6 +52,10 @@ struct pgb_llvm_bolt_job {
 	bool without_relocations; /* the input kept none: blocks move inside their functions only */
 	const char *skip_functions_file;   /* NULL: none */
 	const char *const *skip_functions; /* plain names, not patterns; NULL-terminated or NULL */
+	const char *only_functions_file;   /* plain names: leave all others alone; NULL: none */
+	const char *const
+		*without; /* options that the preset is not to give; NULL-terminated or NULL */
+	bool no_steps;	  /* what it fails on fails: the same steps everywhere */
 	const char *const *extra; /* the user's own options, last; NULL-terminated or NULL */
 	unsigned int threads;	  /* 0: llvm-bolt's choice */
 	/*
@@ -82,6 +86,12 @@ struct pgb_dyno_stat {
 	uint64_t before, after;
 };
 
+/* What was given up, and what llvm-bolt said of it. */
+struct pgb_llvm_bolt_step {
+	const char *what; /* "splitting of functions"; static */
+	char *why;
+};
+
 struct pgb_llvm_bolt_result {
 	int exit_status;
 	uint64_t functions, functions_profiled; /* "N out of M functions .. non-empty" */
@@ -98,7 +108,8 @@ struct pgb_llvm_bolt_result {
 	/* filled by pgb_llvm_bolt_run() */
 	PGB_ARRAY(char *) skipped; /* functions left alone in a second attempt; owned */
 	bool debug_dropped;	   /* update_debug was given up */
-	char *command_line;	   /* of the last attempt, as typed into a shell, with job.output */
+	PGB_ARRAY(struct pgb_llvm_bolt_step) steps;
+	char *command_line; /* of the last attempt, as typed into a shell, with job.output */
 	struct pgb_text output;
 	uint64_t duration_ns;
 };
@@ -107,10 +118,15 @@ struct pgb_llvm_bolt_result {
 char **pgb_llvm_bolt_arguments(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
 			       const struct pgb_llvm_bolt_job *job);
 void pgb_llvm_bolt_arguments_free(char **argv);
+/* Names of the preset's options that a job gives, in their order; at most `most`. Static. */
+size_t pgb_llvm_bolt_options(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
+			     const struct pgb_llvm_bolt_job *job, const char **options,
+			     size_t most);
 
 /*
  * Run the job; the output file appears whole or not at all and the input is never written to.
- * Functions that llvm-bolt asks to skip are skipped and it runs again; `log` tells.
+ * Functions that llvm-bolt asks to skip are skipped and it runs again; where it still fails, debug
+ * information and then parts of the preset are left out, one after the other; `log` tells.
  * Errors: PGB_E_EXISTS (input is output, or the output is no regular file), PGB_E_PERMISSION and
  * PGB_E_NOT_FOUND (output folder), PGB_E_RESOURCE (disk full), PGB_E_UNSUPPORTED (a combination
  * known to be broken in that version; no runtime library), PGB_E_TOOL (it failed, was killed or ran
