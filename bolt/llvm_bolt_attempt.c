@@ -250,10 +250,11 @@ static bool can_skip(struct pgb_llvm_bolt_run *run)
 	return more;
 }
 
-static void note_step(struct pgb_llvm_bolt_run *run, const char *what,
+static void note_step(struct pgb_llvm_bolt_run *run, const char *what, const char *const *options,
 		      const struct pgb_error *failure)
 {
-	struct pgb_llvm_bolt_step step = {.what = what, .why = pgb_dup(failure->message)};
+	struct pgb_llvm_bolt_step step = {
+		.what = what, .why = pgb_dup(failure->message), .options = options};
 
 	pgb_array_push(&run->result->steps, step);
 	pgb_log(run->log, PGB_LOG_WARNING, "%s; trying again without: %s", failure->message, what);
@@ -266,7 +267,7 @@ static bool can_drop_debug(struct pgb_llvm_bolt_run *run, const struct pgb_error
 		return false;
 	run->job.update_debug = false;
 	run->result->debug_dropped = true;
-	note_step(run, "debug information", failure);
+	note_step(run, "debug information", NULL, failure);
 	return true;
 }
 
@@ -285,7 +286,7 @@ static bool can_step_down(struct pgb_llvm_bolt_run *run, const struct pgb_error 
 			any = true;
 		}
 		if (any) {
-			note_step(run, step->what, failure);
+			note_step(run, step->what, step->options, failure);
 			return true;
 		}
 	}

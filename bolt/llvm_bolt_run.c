@@ -225,23 +225,34 @@ static int check_profile_used(const struct pgb_llvm_bolt_run *run, struct pgb_er
 	return 0;
 }
 
-/* Mode as the input's, bytes on the disk, accepted by the caller; then the name. */
+static int sync_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), status;
+
+	if (fd < 0)
+		return -1;
+	status = fsync(fd);
+	close(fd);
+	return status;
+}
+
+/* Mode as the input's, accepted by the caller, bytes on the disk; then the name. */
 static int publish(struct pgb_llvm_bolt_run *run, struct pgb_error *error)
 {
 	struct stat status;
-	int fd = open(run->path_temporary, O_RDONLY | O_CLOEXEC), code = 0;
+	int code = 0;
 
-	if (fd < 0 || stat(run->job.input, &status) != 0 || fchmod(fd, status.st_mode & 0777) != 0)
-		code = pgb_fail(error, pgb_code_from_errno(errno),
+	if (stat(run->job.input, &status) != 0 ||
+	    chmod(run->path_temporary, status.st_mode & 0777) != 0)
+		return pgb_fail(error, pgb_code_from_errno(errno),
 				"what llvm-bolt wrote for %s: %s", run->path_output,
 				strerror(errno));
-	if (code == 0 && run->job.accept != NULL)
+	if (run->job.accept != NULL)
 		code = run->job.accept(run->job.accept_context, run->path_temporary, error);
-	if (code == 0 && (fsync(fd) != 0 || rename(run->path_temporary, run->path_output) != 0))
+	if (code == 0 && (sync_file(run->path_temporary) != 0 ||
+			  rename(run->path_temporary, run->path_output) != 0))
 		code = pgb_fail(error, pgb_code_from_errno(errno), "cannot write %s: %s",
 				run->path_output, strerror(errno));
-	if (fd >= 0)
-		close(fd);
 	return code;
 }
 

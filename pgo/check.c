@@ -182,8 +182,7 @@ static char *tail_of(const struct check_run *run)
 
 /* ---- the process */
 
-/* `{}` becomes the path, quoted for the shell where that is needed. */
-static char *fill_in(const char *command, const char *path)
+char *pgb_check_command(const char *command, const char *path)
 {
 	const char *const words[] = {path, NULL};
 	char *quoted = pgb_process_command_line(words);
@@ -224,7 +223,7 @@ static int spawn_once(struct check_run *run, struct pgb_process *process, bool i
 		      struct pgb_error *error)
 {
 	const char *path = in_place ? run->original : run->binary;
-	char *command = fill_in(run->job->command, path);
+	char *command = pgb_check_command(run->job->command, path);
 	char *variable = pgb_format("PGOBOLT_BINARY=%s", path);
 	const char *const argv[] = {"/bin/sh", "-c", command, NULL};
 	const char *const environment[] = {variable, NULL};

@@ -5,19 +5,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pgo/optimize_private.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/bolt/fdata_read.h"
+#include "pgobolt/pgo/strip.h"
 
 enum {
 	SEGMENT_EXECUTABLE = 1,
 	HUGE_PAGE_BYTES = 2 * 1024 * 1024,
-};
-
-struct run {
-	const struct pgb_optimize_job *job;
-	struct pgb_optimize_result *result;
-	struct pgb_elf_image *image;
-	struct pgb_profile *profile;
 };
 
 static uint64_t size_of_file(const char *path)
@@ -71,7 +66,7 @@ static int fail_by(const struct pgb_findings *findings, const char *path, const 
 	return pgb_remedy(error, "%s", found.remedy[0] ? found.remedy : advice);
 }
 
-static int check_before(struct run *run, struct pgb_error *error)
+static int check_before(struct pgb_optimize_run *run, struct pgb_error *error)
 {
 	const struct pgb_chosen_profile *profile = run->job->profile;
 	struct pgb_findings *findings = &run->result->before;
@@ -87,31 +82,88 @@ static int check_before(struct run *run, struct pgb_error *error)
 	return fail_by(findings, profile->binary, "", error);
 }
 
-/* pgb_llvm_bolt_run() calls this with the finished file, which has no name yet. */
-static int check_after(void *context, const char *path, struct pgb_error *error)
+/* The user's test of the finished file. */
+static int check_behaviour(struct pgb_optimize_run *run, const char *path, struct pgb_error *error)
 {
-	struct run *run = context;
+	struct pgb_optimize_checked *checked = &run->result->check;
+	struct pgb_check_verdict verdict;
+	int code = pgb_check_judge(&run->check, path, &verdict, error);
+
+	checked->output_varies = run->check.output_varies;
+	checked->repeats = run->check.repeats;
+	if (code != 0)
+		return code;
+	run->result->checked = true;
+	if (verdict.good)
+		return 0;
+	run->faulty = true;
+	pgb_fail(error, PGB_E_CHECK, "the result fails the check: %s", verdict.why);
+	return pgb_remedy(error,
+			  "%s%.800s%skeep the original; or try --preset safe, or another "
+			  "release of llvm-bolt",
+			  verdict.tail[0] ? "it printed last:\n" : "", verdict.tail,
+			  verdict.tail[0] ? "\n" : "");
+}
+
+/* Findings about a file; with the profile, also whether its functions are there. */
+static int verify(struct pgb_optimize_run *run, const char *path, bool with_profile,
+		  struct pgb_error *error)
+{
+	struct pgb_optimize_result *result = run->result;
 	struct pgb_elf_image *optimized = NULL;
 	struct pgb_error unreadable = {0};
 	int code;
 
-	run->result->size_after = size_of_file(path);
-	if (pgb_elf_image_open(&optimized, path, &unreadable) != 0)
-		return pgb_fail(error, PGB_E_CHECK, "what llvm-bolt wrote cannot be read: %s",
+	pgb_findings_release(&result->after);
+	result->size_after = size_of_file(path);
+	if (pgb_elf_image_open(&optimized, path, &unreadable) != 0) {
+		run->faulty = true;
+		code = pgb_fail(error, PGB_E_CHECK, "what llvm-bolt wrote cannot be read: %s",
 				unreadable.message);
-	code = pgb_verify_after(run->image, optimized, run->profile, &run->result->after, error);
-	pgb_elf_image_close(optimized);
-	if (code != 0 || run->job->keep_unverified)
-		return code;
-	code = pgb_findings_error(&run->result->after, error);
-	if (code != 0)
+	} else {
+		code = pgb_verify_after(run->image, optimized, with_profile ? run->profile : NULL,
+					&result->after, error);
+		pgb_elf_image_close(optimized);
+		if (code == 0 && !run->job->keep_unverified) {
+			code = pgb_findings_error(&result->after, error);
+			run->faulty = code != 0;
+		}
+	}
+	if (run->faulty)
 		pgb_remedy(error,
-			   "the output was thrown away; try --preset safe or another release "
-			   "of llvm-bolt, or keep it with --no-verify to look at it");
+			   "the output was thrown away; try --preset safe or another "
+			   "release of llvm-bolt, or keep it with --no-verify to look at it");
 	return code;
 }
 
-static int read_profile(struct run *run, struct pgb_error *error)
+/* Verified before, as symbols tell where the functions are, and after. */
+static int strip(struct pgb_optimize_run *run, const char *path, struct pgb_error *error)
+{
+	int code = pgb_strip_run(run->job->strip, path, error);
+
+	if (code == 0)
+		code = verify(run, path, false, error);
+	run->result->stripped = code == 0;
+	return code;
+}
+
+/* pgb_llvm_bolt_run() calls this with the finished file, which has no name yet. */
+static int check_after(void *context, const char *path, struct pgb_error *error)
+{
+	struct pgb_optimize_run *run = context;
+	const struct pgb_optimize_job *job = run->job;
+	int code = verify(run, path, true, error);
+
+	if (code == 0 && job->strip != NULL)
+		code = strip(run, path, error);
+	if (code == 0 && job->check != NULL)
+		code = check_behaviour(run, path, error);
+	if (code == 0 && job->accept != NULL)
+		code = job->accept(job->accept_context, path, error);
+	return code;
+}
+
+static int read_profile(struct pgb_optimize_run *run, struct pgb_error *error)
 {
 	struct pgb_optimize_result *result = run->result;
 	int code;
@@ -126,14 +178,12 @@ static int read_profile(struct run *run, struct pgb_error *error)
 	return 0;
 }
 
-static int run_llvm_bolt(struct run *run, const struct pgb_llvm_bolt *bolt,
-			 const struct pgb_log *log, struct pgb_error *error)
+struct pgb_llvm_bolt_job pgb_optimize_bolt_job(const struct pgb_optimize_run *run)
 {
 	const struct pgb_optimize_job *job = run->job;
 	struct pgb_llvm_bolt_job bolt_job = job->bolt;
 
 	bolt_job.input = job->profile->binary;
-	bolt_job.output = run->result->output;
 	bolt_job.profile = job->profile->fdata;
 	bolt_job.profile_is_of_input =
 		job->profile->has_build_id || job->profile->recording != NULL;
@@ -143,9 +193,60 @@ static int run_llvm_bolt(struct run *run, const struct pgb_llvm_bolt *bolt,
 				 (job->huge_pages == PGB_HUGE_PAGES_AUTO && is_small(run->image));
 	bolt_job.update_debug =
 		!job->drop_debug && pgb_elf_image_find_section(run->image, ".debug_info") != NULL;
-	bolt_job.accept = check_after;
-	bolt_job.accept_context = run;
-	return pgb_llvm_bolt_run(bolt, run->image, &bolt_job, &run->result->bolt, log, error);
+	return bolt_job;
+}
+
+int pgb_optimize_attempt(struct pgb_optimize_run *run, const struct pgb_llvm_bolt_job *bolt_job,
+			 struct pgb_error *error)
+{
+	struct pgb_llvm_bolt_job job = *bolt_job;
+
+	job.output = run->result->output;
+	job.accept = check_after;
+	job.accept_context = run;
+	run->faulty = false;
+	pgb_llvm_bolt_result_release(&run->result->bolt);
+	return pgb_llvm_bolt_run(run->bolt, run->image, &job, &run->result->bolt, run->log, error);
+}
+
+static int begin_check(struct pgb_optimize_run *run, struct pgb_error *error)
+{
+	struct pgb_optimize_checked *checked = &run->result->check;
+	struct pgb_check_job job;
+	int code;
+
+	if (run->job->check == NULL)
+		return 0;
+	job = *run->job->check;
+	job.original = run->job->profile->binary;
+	code = pgb_check_begin(&run->check, &job, error);
+	checked->in_place = run->check.original.in_place;
+	checked->original_ns = run->check.original.elapsed_ns;
+	checked->output_bytes = run->check.original.output_bytes;
+	if (code == 0 && !checked->in_place)
+		pgb_log(run->log, PGB_LOG_DETAIL, "the check runs outside the original's place: %s",
+			run->check.job.never_in_place ? "it fails there"
+						      : "no private mount namespace here");
+	return code;
+}
+
+static int optimize(struct pgb_optimize_run *run, struct pgb_error *error)
+{
+	struct pgb_llvm_bolt_job job;
+	int code;
+
+	code = check_before(run, error);
+	if (code == 0)
+		code = read_profile(run, error);
+	if (code == 0)
+		code = begin_check(run, error);
+	if (code != 0)
+		return code;
+	job = pgb_optimize_bolt_job(run);
+	code = pgb_optimize_attempt(run, &job, error);
+	if (code != 0 && run->faulty && !run->job->no_search)
+		code = pgb_optimize_search(run, error);
+	return code;
 }
 
 int pgb_optimize(const struct pgb_optimize_job *job, const struct pgb_llvm_bolt *bolt,
@@ -153,9 +254,12 @@ int pgb_optimize(const struct pgb_optimize_job *job, const struct pgb_llvm_bolt 
 		 struct pgb_error *error)
 {
 	const char *binary = job->profile->binary;
-	struct run run = {.job = job, .result = result};
+	struct pgb_optimize_run run = {.job = job, .bolt = bolt, .result = result, .log = log};
+	struct pgb_error local = {0};
 	int code;
 
+	if (error == NULL)
+		error = &local;
 	*result = (struct pgb_optimize_result){0};
 	result->output = job->output ? pgb_dup(job->output) : pgb_format("%s.bolt", binary);
 	code = pgb_elf_image_open(&run.image, binary, error);
@@ -163,14 +267,21 @@ int pgb_optimize(const struct pgb_optimize_job *job, const struct pgb_llvm_bolt 
 		return code;
 	result->size_before = size_of_file(binary);
 	result->build_id = pgb_build_id_string(&pgb_elf_image_binary(run.image)->build_id);
-	code = check_before(&run, error);
-	if (code == 0)
-		code = read_profile(&run, error);
-	if (code == 0)
-		code = run_llvm_bolt(&run, bolt, log, error);
+	code = optimize(&run, error);
+	pgb_check_end(&run.check);
 	pgb_profile_free(run.profile);
 	pgb_elf_image_close(run.image);
 	return code;
+}
+
+static void release_search(struct pgb_optimize_search *search)
+{
+	for (size_t i = 0; i < search->functions.count; i++)
+		free(search->functions.items[i]);
+	pgb_array_release(&search->functions);
+	pgb_array_release(&search->options);
+	free(search->failure);
+	free(search->reproducer);
 }
 
 void pgb_optimize_result_release(struct pgb_optimize_result *result)
@@ -180,5 +291,6 @@ void pgb_optimize_result_release(struct pgb_optimize_result *result)
 	pgb_findings_release(&result->before);
 	pgb_findings_release(&result->after);
 	pgb_llvm_bolt_result_release(&result->bolt);
+	release_search(&result->search);
 	*result = (struct pgb_optimize_result){0};
 }

@@ -2,22 +2,15 @@
 #include <ctype.h>
 #include <jansson.h>
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "pgo/cli/bench_report.h"
-#include "pgobolt/collector/file.h"
-#include "pgobolt/collector/perf_sys.h"
+#include "pgo/cli/bench_measure.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/interrupt.h"
 #include "pgobolt/pgo/cli/progress.h"
-#include "pgobolt/pgo/cli/table.h"
 
 #define TIME_DEFAULT_NS	  (UINT64_C(60) * 1000000000)
 #define PRECISION_DEFAULT 1.0
-#define SHORT_RUN_NS	  5e6 /* starting /bin/sh takes about one millisecond of it */
-#define CPUS_BUSY	  0.9
 #define CPU_NUMBER_MAX	  4095
 #define UNSET		  (-1.0)
 
@@ -154,58 +147,12 @@ static int parse_cpus(const struct pgb_option_list *list, struct pgb_cpu_list *c
 	return 0;
 }
 
-static void show_progress(void *context, const struct pgb_bench_result *result)
-{
-	/* Not the ratio so far: who sees it may stop when it pleases. */
-	pgb_progress_update(context, "%zu rounds, %s", result->rounds,
-			    PGB_DURATION(result->elapsed_ns));
-}
-
-/* What the runs themselves tell about the machine. */
-static void judge_runs(const struct pgb_bench_job *job, const struct pgb_bench_result *result,
-		       struct pgb_noise *noise)
-{
-	long cpus = job->cpus.count ? (long)job->cpus.count : sysconf(_SC_NPROCESSORS_ONLN);
-	double shortest = INFINITY, wall = 0, cpu = 0;
-
-	for (size_t i = 0; i < result->runs.count; i++) {
-		const struct pgb_bench_run *run = &result->runs.items[i];
-
-		wall += (double)run->wall_ns;
-		cpu += (double)run->cpu_ns;
-		shortest = fmin(shortest, (double)run->wall_ns);
-	}
-	if (shortest < SHORT_RUN_NS)
-		pgb_noise_add(noise, "give each run more to do: a second of work is a good size",
-			      "the shortest run took %.1f ms, of which starting it is a good part",
-			      shortest / 1e6);
-	if (cpus > 1 && cpu > CPUS_BUSY * (double)cpus * wall)
-		pgb_noise_add(noise,
-			      "give the commands fewer threads than there are CPUs, or compare CPU "
-			      "time: --metric cpu",
-			      "the commands keep all %ld CPUs busy: whatever else runs takes time "
-			      "from them",
-			      cpus);
-}
-
-static int save(const char *path, const json_t *document, struct pgb_error *error)
-{
-	struct pgb_out_file out;
-	int code = pgb_out_open(&out, path, error);
-
-	if (code != 0)
-		return code;
-	json_dumpf(document, out.stream, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	fputc('\n', out.stream);
-	return pgb_out_commit(&out, error);
-}
-
 static int report(struct pgb_cli *cli, const struct pgb_bench_report *report,
 		  struct pgb_error *error)
 {
 	const struct bench_options *options = cli->options;
 	json_t *document = pgb_bench_json(report);
-	int code = options->save ? save(options->save, document, error) : 0;
+	int code = options->save ? pgb_json_write(document, options->save, error) : 0;
 
 	pgb_bench_print(&cli->output, report);
 	if (code != 0) {
@@ -221,41 +168,19 @@ static int report(struct pgb_cli *cli, const struct pgb_bench_report *report,
 static int measure(struct pgb_cli *cli, struct pgb_bench_job *job, struct pgb_error *error)
 {
 	const struct bench_options *options = cli->options;
-	struct pgb_bench_result result = {0};
-	struct pgb_error refusal = {0};
-	struct pgb_counters counters;
+	struct pgb_bench_measured measured;
 	struct pgb_progress progress;
-	struct pgb_noise noise;
-	struct pgb_host host;
-	int code = pgb_host_init(&host, NULL, error);
+	int code;
 
-	if (code != 0)
-		return code;
-	if (pgb_counters_init(&counters, &host, &pgb_perf_sys_kernel, &refusal) == 0)
-		job->counters = &counters;
-	pgb_noise_begin(&noise, NULL);
 	pgb_bench_print_commands(&cli->output, job);
 	pgb_progress_init(&progress, &cli->output);
-	job->progress = show_progress;
-	job->progress_context = &progress;
 	pgb_interrupt_catch(true);
-	code = pgb_bench_run(job, &result, error);
+	code = pgb_bench_measure(&measured, job, options->min_gain, &progress, error);
 	pgb_interrupt_catch(false);
 	pgb_progress_done(&progress);
-	if (code == 0) {
-		struct pgb_bench_report found = {.job = job,
-						 .result = &result,
-						 .noise = &noise,
-						 .counters_missing = refusal.message,
-						 .gain_percent_min = options->min_gain};
-
-		pgb_noise_end(&noise);
-		judge_runs(job, &result, &noise);
-		code = report(cli, &found, error);
-	}
-	pgb_bench_result_release(&result);
-	pgb_noise_release(&noise);
-	pgb_host_release(&host);
+	if (code == 0)
+		code = report(cli, &measured.report, error);
+	pgb_bench_measured_release(&measured);
 	return code;
 }
 

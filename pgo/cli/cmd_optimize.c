@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pgo/cli/optimize_gate.h"
 #include "pgo/cli/optimize_report.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/cli/commands.h"
@@ -11,27 +13,35 @@
 #include "pgobolt/pgo/cli/progress.h"
 #include "pgobolt/pgo/cli/table.h"
 #include "pgobolt/pgo/layout_file.h"
+#include "pgobolt/pgo/optimize_json.h"
+#include "pgobolt/pgo/strip.h"
 
 /* Where llvm-bolt takes longer, a second run for a picture is too much to ask. */
 #define LAYOUT_RUN_MOST_NS (UINT64_C(60) * 1000000000)
 #define LAYOUT_TIMEOUT_S   300
 
 struct optimize_options {
-	const char *output, *profile, *llvm_bolt, *skip_functions_file, *log;
+	const char *output, *profile, *llvm_bolt, *version, *skip_functions_file, *log;
+	const char *check, *bench;
 	struct pgb_option_list skip;
 	int preset, huge_pages;
-	uint64_t threads, timeout_ns;
-	double stale_percent_most;
-	bool drop_debug, in_place, no_verify;
+	uint64_t threads, timeout_ns, check_timeout_ns, bench_time_ns;
+	double stale_percent_most, min_gain;
+	bool drop_debug, in_place, no_verify, no_search, strip, locked;
 };
 
 static const char *const preset_words[] = {"safe", "default", "max", NULL};
 static const char *const huge_pages_words[] = {"auto", "yes", "no", NULL};
 
+#define NO_GATE (-1.0)
+
 static const struct optimize_options defaults = {
 	.preset = PGB_PRESET_DEFAULT,
 	.timeout_ns = UINT64_C(3600) * 1000000000,
+	.check_timeout_ns = UINT64_C(1800) * 1000000000,
+	.bench_time_ns = UINT64_C(60) * 1000000000,
 	.stale_percent_most = 50,
+	.min_gain = NO_GATE,
 };
 
 #define AT(field) .offset = offsetof(struct optimize_options, field)
@@ -56,12 +66,59 @@ static const struct pgb_option table[] = {
 		 "too; "
 		 "max: also folding, inlining and promoted calls, which programs that compare "
 		 "addresses of functions may notice"},
+	{.name = "check",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "CMD",
+	 AT(check),
+	 .help = "a test that must end and print alike with both binaries; {} in it and "
+		 "$PGOBOLT_BINARY are the binary's path. Where the result fails it, the functions "
+		 "that make it fail are found and left alone"},
+	{.name = "check-timeout",
+	 .kind = PGB_OPTION_DURATION,
+	 .argument = "TIME",
+	 .minimum = 1,
+	 AT(check_timeout_ns),
+	 .help = "the test hangs when it takes longer, or ten times as long as with the original; "
+		 "default: 30m"},
+	{.name = "no-search",
+	 AT(no_search),
+	 .help = "fail when the result is wrong, without looking for the functions that make it "
+		 "so"},
+	{.name = "bench",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "CMD",
+	 AT(bench),
+	 .help = "time CMD with both binaries, named as in --check"},
+	{.name = "bench-time",
+	 .kind = PGB_OPTION_DURATION,
+	 .argument = "TIME",
+	 .minimum = 1,
+	 AT(bench_time_ns),
+	 .help = "begin no new round of --bench after TIME; default: 60s"},
+	{.name = "min-gain",
+	 .kind = PGB_OPTION_PERCENT,
+	 .argument = "PCT",
+	 AT(min_gain),
+	 .help = "keep the result only if --bench shows that it is PCT faster; else exit with 1"},
+	{.name = "strip",
+	 AT(strip),
+	 .help = "take symbols and debug information out of the result, with llvm-strip"},
+	{.name = "locked",
+	 AT(locked),
+	 .help = "the same bytes everywhere, or an error: --profile and --llvm-bolt-version must "
+		 "be "
+		 "given, and nothing is left out because it failed or took long"},
 	{.name = "llvm-bolt",
 	 .kind = PGB_OPTION_STRING,
 	 .argument = "PATH",
 	 AT(llvm_bolt),
 	 .help = "this llvm-bolt; default: $PGOBOLT_LLVM_BOLT, PATH, the newest in "
 		 "/usr/lib/llvm-*"},
+	{.name = "llvm-bolt-version",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "VERSION",
+	 AT(version),
+	 .help = "this release of llvm-bolt and no other: 22.1.8"},
 	{.name = "skip",
 	 .kind = PGB_OPTION_COMMA_LIST,
 	 .argument = "FUNCTION",
@@ -140,10 +197,13 @@ struct batch {
 	struct pgb_cli *cli;
 	const struct optimize_options *options;
 	struct pgb_llvm_bolt bolt;
+	char *strip;
 	struct pgb_progress progress;
 	PGB_ARRAY(const char *) skip;
 	json_t *documents;
 };
+
+/* ---- one binary */
 
 /* For report, from a second run of llvm-bolt; nothing fails because it cannot be had. */
 static void record_layout(struct batch *batch, const struct pgb_chosen_profile *profile,
@@ -168,20 +228,76 @@ static void record_layout(struct batch *batch, const struct pgb_chosen_profile *
 	pgb_progress_erase(&batch->progress);
 }
 
+static void report(struct batch *batch, const struct pgb_optimize_job *job,
+		   const struct pgb_optimize_result *result, struct pgb_optimize_gate *gate)
+{
+	json_t *document = pgb_optimize_json(&batch->bolt, job, result);
+
+	pgb_optimize_print(&batch->cli->output, &batch->bolt, job, result);
+	if (gate->measured)
+		pgb_bench_print(&batch->cli->output, &gate->bench.report);
+	pgb_optimize_print_next(&batch->cli->output, job, result);
+	json_object_set_new(document, "bench",
+			    gate->measured ? pgb_bench_json(&gate->bench.report) : json_null());
+	json_array_append_new(batch->documents, document);
+}
+
+static int run_job(struct batch *batch, struct pgb_optimize_job *job, struct pgb_error *error)
+{
+	struct pgb_output *output = &batch->cli->output;
+	struct pgb_optimize_gate gate = {.command = batch->options->bench,
+					 .original = job->profile->binary,
+					 .gain_percent_min = batch->options->min_gain,
+					 .time_ns = batch->options->bench_time_ns,
+					 .progress = &batch->progress};
+	struct pgb_optimize_result result = {0};
+	int code;
+
+	if (batch->options->bench != NULL) {
+		job->accept = pgb_optimize_gate;
+		job->accept_context = &gate;
+	}
+	code = pgb_optimize(job, &batch->bolt, &result, &output->log, error);
+	pgb_progress_erase(&batch->progress);
+	if (code == 0) {
+		record_layout(batch, job->profile, &result);
+		report(batch, job, &result, &gate);
+	} else {
+		pgb_optimize_print_failure(output, &result);
+		if (gate.measured && error->code == PGB_E_CHECK)
+			pgb_bench_print(output, &gate.bench.report);
+	}
+	if (code == 0 && job->profile->recording != NULL) {
+		json_t *document = json_pack("{s:O}", "optimized", batch->documents);
+
+		code = pgb_optimize_json_write(document, job->profile->recording, error);
+		json_decref(document);
+	}
+	pgb_optimize_gate_release(&gate);
+	pgb_optimize_result_release(&result);
+	return code;
+}
+
 static int optimize_one(struct batch *batch, const char *binary, struct pgb_error *error)
 {
 	const struct optimize_options *options = batch->options;
 	struct pgb_chosen_profile profile = {0};
-	struct pgb_optimize_result result = {0};
+	const struct pgb_check_job check = {.command = options->check,
+					    .timeout_ns = options->check_timeout_ns,
+					    .stop = &pgb_interrupted};
 	struct pgb_optimize_job job = {
 		.profile = &profile,
 		.huge_pages = (enum pgb_huge_pages)options->huge_pages,
 		.drop_debug = options->drop_debug,
 		.keep_unverified = options->no_verify,
+		.strip = batch->strip,
+		.check = options->check ? &check : NULL,
+		.no_search = options->no_search || options->locked,
 		.bolt = {.preset = (enum pgb_preset)options->preset,
 			 .without_relocations = options->in_place,
 			 .skip_functions_file = options->skip_functions_file,
 			 .skip_functions = batch->skip.items,
+			 .no_steps = options->locked,
 			 .extra = batch->cli->arguments.program,
 			 .threads = (unsigned int)options->threads,
 			 .log_path = options->log,
@@ -191,26 +307,14 @@ static int optimize_one(struct batch *batch, const char *binary, struct pgb_erro
 			 .waiting = show_waiting,
 			 .waiting_context = &batch->progress},
 	};
-	char *output;
+	char *output = NULL;
 	int code = pgb_profile_choose(&profile, binary, options->profile, error);
 
-	if (code != 0) {
-		pgb_chosen_profile_release(&profile);
-		return code;
-	}
-	output = output_of(options, profile.binary);
-	job.output = output;
-	code = pgb_optimize(&job, &batch->bolt, &result, &batch->cli->output.log, error);
-	pgb_progress_erase(&batch->progress);
 	if (code == 0) {
-		record_layout(batch, &profile, &result);
-		pgb_optimize_print(&batch->cli->output, &batch->bolt, &job, &result);
-		json_array_append_new(batch->documents,
-				      pgb_optimize_json(&batch->bolt, &job, &result));
-	} else {
-		pgb_optimize_print_failure(&batch->cli->output, &result);
+		output = output_of(options, profile.binary);
+		job.output = output;
+		code = run_job(batch, &job, error);
 	}
-	pgb_optimize_result_release(&result);
 	pgb_chosen_profile_release(&profile);
 	free(output);
 	return code;
@@ -228,18 +332,70 @@ static int optimize_all(struct batch *batch, struct pgb_error *error)
 	return code;
 }
 
+/* ---- before the first binary */
+
+static int check_options(const struct pgb_cli *cli, struct pgb_error *error)
+{
+	const struct optimize_options *options = cli->options;
+
+	if (options->locked && (options->profile == NULL || options->version == NULL)) {
+		pgb_fail(error, PGB_E_USAGE, "--locked needs --profile and --llvm-bolt-version");
+		return pgb_remedy(error, "pgobolt optimize --locked --profile app.fdata "
+					 "--llvm-bolt-version 22.1.8 ./app");
+	}
+	if (options->min_gain >= 0 && options->bench == NULL)
+		return pgb_fail(error, PGB_E_USAGE, "--min-gain needs --bench to measure it");
+	if (options->bench != NULL && strstr(options->bench, "{}") == NULL &&
+	    strstr(options->bench, "PGOBOLT_BINARY") == NULL)
+		return pgb_fail(error, PGB_E_USAGE,
+				"--bench must name the binary, as {} or $PGOBOLT_BINARY: %s",
+				options->bench);
+	if (cli->arguments.operands.count > 1 && options->output != NULL)
+		return pgb_file_make_directories(options->output, error);
+	return 0;
+}
+
+/* The release that was asked for, also where it is not the newest one. */
+static int find_llvm_bolt(struct batch *batch, struct pgb_error *error)
+{
+	const struct optimize_options *options = batch->options;
+	int code = pgb_llvm_bolt_find(&batch->bolt, options->llvm_bolt, error);
+
+	if (code != 0 || options->version == NULL)
+		return code;
+	if (strcmp(batch->bolt.version, options->version) != 0 && options->llvm_bolt == NULL) {
+		char *path = pgb_format("/usr/lib/llvm-%lu/bin/llvm-bolt",
+					strtoul(options->version, NULL, 10));
+		struct pgb_llvm_bolt other;
+
+		if (pgb_llvm_bolt_find(&other, path, NULL) == 0) {
+			pgb_llvm_bolt_release(&batch->bolt);
+			batch->bolt = other;
+		} else {
+			pgb_llvm_bolt_release(&other);
+		}
+		free(path);
+	}
+	if (strcmp(batch->bolt.version, options->version) == 0)
+		return 0;
+	pgb_fail(error, PGB_E_MISMATCH, "llvm-bolt %s is asked for, and %s is %s", options->version,
+		 batch->bolt.path, batch->bolt.version);
+	return pgb_remedy(error, "install that release, or name it with --llvm-bolt PATH");
+}
+
 static int run(struct pgb_cli *cli, struct pgb_error *error)
 {
 	const struct optimize_options *options = cli->options;
 	struct batch batch = {.cli = cli, .options = options};
-	int code = 0;
+	int code = check_options(cli, error);
 
-	if (cli->arguments.operands.count > 1 && options->output != NULL) {
-		code = pgb_file_make_directories(options->output, error);
-		if (code != 0)
-			return code;
+	if (code != 0)
+		return code;
+	code = find_llvm_bolt(&batch, error);
+	if (code == 0 && options->strip) {
+		batch.strip = pgb_strip_find(&batch.bolt, error);
+		code = batch.strip ? 0 : error->code;
 	}
-	code = pgb_llvm_bolt_find(&batch.bolt, options->llvm_bolt, error);
 	if (code == 0) {
 		for (size_t i = 0; i < options->skip.items.count; i++)
 			pgb_array_push(&batch.skip, options->skip.items.items[i].value);
@@ -257,6 +413,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 	}
 	pgb_array_release(&batch.skip);
 	pgb_llvm_bolt_release(&batch.bolt);
+	free(batch.strip);
 	return code;
 }
 
@@ -265,6 +422,10 @@ static const struct pgb_example examples[] = {
 	{"pgobolt optimize -o app.fast ./app", "one of its binaries, to a name of your choice"},
 	{"pgobolt optimize -o out ./app ./libwork.so", "a program and its library, into a folder"},
 	{"pgobolt optimize --profile app.fdata ./app", "with a profile from elsewhere"},
+	{"pgobolt optimize --check 'make test' ./app", "must pass the same test as the original"},
+	{"pgobolt optimize --bench '{} work' --min-gain 2 ./app", "only if it is 2% faster"},
+	{"pgobolt optimize --locked --llvm-bolt-version 22.1.8 --profile app.fdata ./app",
+	 "in CI: a committed profile gives the same bytes everywhere"},
 	{"pgobolt optimize ./app -- -align-functions=64", "with an option for llvm-bolt itself"},
 	{NULL, NULL},
 };
@@ -283,9 +444,17 @@ const struct pgb_command pgb_command_optimize = {
 		"Without a binary: the main one of the recording, that is, of the programs that "
 		"were "
 		"started, the one that was seen most.\n\n"
-		"Functions that llvm-bolt cannot move are left as they are, and named. Debug "
-		"information is updated where there is some, and given up where llvm-bolt fails on "
-		"it.",
+		"Functions that llvm-bolt cannot move are left as they are, and named. Where it "
+		"still fails, less is asked of it, step by step, beginning with debug information; "
+		"each step is said.\n\n"
+		"The test of --check runs on the original and on the result, which takes the "
+		"original's place in a private mount namespace where that is allowed. Its exit "
+		"status and standard output must be the same; what it starts ends with it. A "
+		"result that fails, or that is no sound ELF file, is tried again with fewer and "
+		"fewer functions (Ctrl-C: the same command goes on there) until those that make it "
+		"wrong are known: they are left alone, and OUTPUT.reproducer holds what a report "
+		"to llvm-bolt's authors needs.\n\n"
+		"What it came to is kept in the recording's folder as optimize.json.",
 	.options = table,
 	.options_size = sizeof(struct optimize_options),
 	.defaults = &defaults,

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "pgobolt/pgo/cli/table.h"
-
-static const char *const preset_names[] = {"safe", "default", "max"};
+#include "pgobolt/pgo/optimize_json.h"
 
 static double share(uint64_t part, uint64_t whole)
 {
@@ -98,6 +97,41 @@ static void verified_row(struct pgb_table *table, const struct pgb_findings *fin
 	pair(table, "verified", "%zu of %zu checks of the result good", good, findings->list.count);
 }
 
+static void search_rows(struct pgb_table *table, const struct pgb_optimize_search *search)
+{
+	pair(table, "found",
+	     "%zu of %zu functions make the result wrong, in %zu trials:", search->functions.count,
+	     search->candidates, search->runs);
+	for (size_t i = 0; i < search->functions.count; i++)
+		pair(table, "", "%s: left as it is", search->functions.items[i]);
+	for (size_t i = 0; i < search->options.count; i++)
+		pair(table, "", "-%s: %s", search->options.items[i],
+		     search->functions.count > 0 ? "what llvm-bolt does wrong there" : "left out");
+	if (search->only_profiled)
+		pair(table, "", "functions without a profile are left as they are");
+	if (search->reproducer != NULL)
+		pair(table, "reproducer", "%s", search->reproducer);
+}
+
+static void checked_rows(struct pgb_table *table, const struct pgb_optimize_job *job,
+			 const struct pgb_optimize_result *result)
+{
+	const struct pgb_optimize_checked *check = &result->check;
+
+	if (result->checked)
+		pair(table, "check", "passed%s%s, with %s: %s",
+		     check->in_place ? " in the original's place" : "",
+		     check->output_varies ? "; prints something else each time, so only its "
+					    "status counts"
+					  : "",
+		     check->output_varies ? "the same status" : "the same status and output",
+		     job->check->command);
+	if (result->search.done)
+		search_rows(table, &result->search);
+	if (result->stripped)
+		pair(table, "stripped", "by %s", job->strip);
+}
+
 /* With -v all of them, else what needs attention. */
 static void print_findings(struct pgb_output *output, const struct pgb_findings *findings)
 {
@@ -117,7 +151,7 @@ void pgb_optimize_print(struct pgb_output *output, const struct pgb_llvm_bolt *b
 	free(heading);
 	pair(&table, "output", "%s", result->output);
 	pair(&table, "llvm-bolt", "%s, preset %s, %s", bolt->version,
-	     preset_names[job->bolt.preset], PGB_DURATION(result->bolt.duration_ns));
+	     pgb_preset_name(job->bolt.preset), PGB_DURATION(result->bolt.duration_ns));
 	profile_rows(&table, job, result);
 	layout_rows(&table, &result->bolt);
 	pair(&table, "size", "%s before, %s after", PGB_SIZE(result->size_before),
@@ -126,13 +160,28 @@ void pgb_optimize_print(struct pgb_output *output, const struct pgb_llvm_bolt *b
 		pair(&table, i == 0 ? "left out" : "", "%s: llvm-bolt failed on it",
 		     result->bolt.steps.items[i].what);
 	verified_row(&table, &result->after);
+	checked_rows(&table, job, result);
 	pgb_table_print(&table, output);
 	pgb_table_release(&table);
 	print_findings(output, &result->before);
 	print_findings(output, &result->after);
-	pgb_output_note(output, "Strip it with llvm-strip only: GNU strip and objcopy break it.");
-	pgb_output_next(output, "run your tests with %s, then compare its speed with %s",
-			result->output, job->profile->binary);
+}
+
+void pgb_optimize_print_next(struct pgb_output *output, const struct pgb_optimize_job *job,
+			     const struct pgb_optimize_result *result)
+{
+	if (!result->stripped)
+		pgb_output_note(output,
+				"Strip it with --strip or llvm-strip: GNU strip and objcopy "
+				"break it.");
+	if (result->search.reproducer != NULL)
+		pgb_output_next(output, "report it to llvm-bolt's authors: %s/README.md",
+				result->search.reproducer);
+	else if (!result->checked)
+		pgb_output_next(output, "run your tests with %s, or give them to --check",
+				result->output);
+	else if (job->accept == NULL)
+		pgb_output_next(output, "is it faster? pgobolt bench, or --bench 'CMD with {}'");
 }
 
 void pgb_optimize_print_failure(struct pgb_output *output, const struct pgb_optimize_result *result)
@@ -151,91 +200,4 @@ void pgb_optimize_print_failure(struct pgb_output *output, const struct pgb_opti
 			else
 				pgb_output_finding(output, finding);
 		}
-}
-
-static json_t *number(uint64_t value)
-{
-	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
-static json_t *profile_json(const struct pgb_chosen_profile *profile,
-			    const struct pgb_optimize_result *result)
-{
-	json_t *json = json_pack(
-		"{s:o, s:s, s:o, s:o}", "fdata", pgb_json_text(profile->fdata), "kind",
-		result->kind == PGB_PROFILE_SAMPLES ? "samples" : "branches", "functions",
-		number(result->profile_functions), "total", number(result->profile_total));
-
-	if (profile->recording != NULL)
-		json_object_set_new(json, "recording", pgb_json_text(profile->recording));
-	if (profile->source != NULL)
-		json_object_set_new(json, "source", pgb_json_text(profile->source));
-	if (profile->is_inferred)
-		json_object_set_new(json, "inferred", json_real(profile->inferred));
-	return json;
-}
-
-static json_t *dyno_json(const struct pgb_llvm_bolt_result *bolt)
-{
-	json_t *json = json_object();
-
-	for (size_t i = 0; i < bolt->dyno_stats.count; i++) {
-		const struct pgb_dyno_stat *stat = &bolt->dyno_stats.items[i];
-
-		json_object_set_new(json, stat->name,
-				    json_pack("{s:o, s:o}", "before", number(stat->before), "after",
-					      number(stat->after)));
-	}
-	return json;
-}
-
-static json_t *functions_json(const struct pgb_llvm_bolt_result *bolt)
-{
-	json_t *skipped = json_array();
-
-	for (size_t i = 0; i < bolt->skipped.count; i++)
-		json_array_append_new(skipped, pgb_json_text(bolt->skipped.items[i]));
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "all", number(bolt->functions),
-			 "profiled", number(bolt->functions_profiled), "not_optimized",
-			 number(bolt->functions_not_optimized), "stale",
-			 number(bolt->functions_stale), "laid_out",
-			 number(bolt->functions_reordered), "skipped", skipped);
-}
-
-static json_t *steps_json(const struct pgb_llvm_bolt_result *bolt)
-{
-	json_t *steps = json_array();
-
-	for (size_t i = 0; i < bolt->steps.count; i++)
-		json_array_append_new(steps,
-				      json_pack("{s:s, s:o}", "what", bolt->steps.items[i].what,
-						"why", pgb_json_text(bolt->steps.items[i].why)));
-	return steps;
-}
-
-json_t *pgb_optimize_json(const struct pgb_llvm_bolt *bolt, const struct pgb_optimize_job *job,
-			  const struct pgb_optimize_result *result)
-{
-	const struct pgb_llvm_bolt_result *run = &result->bolt;
-	json_t *json = json_pack(
-		"{s:o, s:o, s:s, s:s, s:o, s:o}", "binary", pgb_json_text(job->profile->binary),
-		"output", pgb_json_text(result->output), "build_id", result->build_id, "preset",
-		preset_names[job->bolt.preset], "profile", profile_json(job->profile, result),
-		"llvm_bolt",
-		json_pack("{s:o, s:s, s:o, s:f}", "path", pgb_json_text(bolt->path), "version",
-			  bolt->version, "command", pgb_json_text(run->command_line), "seconds",
-			  (double)run->duration_ns / 1e9));
-
-	json_object_set_new(json, "functions", functions_json(run));
-	json_object_set_new(json, "stale_percent", json_real(run->stale_percent));
-	json_object_set_new(json, "dyno_stats", dyno_json(run));
-	json_object_set_new(json, "hot_bytes", number(run->bytes_hot));
-	json_object_set_new(json, "cold_bytes", number(run->bytes_cold));
-	json_object_set_new(json, "debug_dropped", json_boolean(run->debug_dropped));
-	json_object_set_new(json, "left_out", steps_json(run));
-	json_object_set_new(json, "size_before", number(result->size_before));
-	json_object_set_new(json, "size_after", number(result->size_after));
-	json_object_set_new(json, "findings_before", pgb_findings_json(&result->before));
-	json_object_set_new(json, "findings_after", pgb_findings_json(&result->after));
-	return json;
 }

@@ -3,17 +3,15 @@
 #ifndef PGOBOLT_PGO_CLI_OPTIMIZE_REPORT_H
 #define PGOBOLT_PGO_CLI_OPTIMIZE_REPORT_H
 
-#include <jansson.h>
-
 #include "pgobolt/pgo/cli/output.h"
 #include "pgobolt/pgo/optimize.h"
 
 void pgb_optimize_print(struct pgb_output *output, const struct pgb_llvm_bolt *bolt,
 			const struct pgb_optimize_job *job,
 			const struct pgb_optimize_result *result);
-/* The caller owns it. */
-json_t *pgb_optimize_json(const struct pgb_llvm_bolt *bolt, const struct pgb_optimize_job *job,
-			  const struct pgb_optimize_result *result);
+/* What to do now; a remark. */
+void pgb_optimize_print_next(struct pgb_output *output, const struct pgb_optimize_job *job,
+			     const struct pgb_optimize_result *result);
 
 /*
  * After a failure: warnings, and the errors behind the first one, which is the error message. With

@@ -223,23 +223,6 @@ void pgb_output_error(struct pgb_output *output, const struct pgb_error *error)
 					  error->remedy[0] ? pgb_json_text(error->remedy) : NULL));
 }
 
-json_t *pgb_json_text(const char *text)
-{
-	json_t *string = json_string(text);
-	char *copy;
-
-	if (string)
-		return string;
-	/* paths and symbol names need not be UTF-8, JSON must be */
-	copy = pgb_dup(text);
-	for (unsigned char *at = (unsigned char *)copy; *at; at++)
-		if (*at >= 0x80)
-			*at = '?';
-	string = json_string(copy);
-	free(copy);
-	return string;
-}
-
 void pgb_output_json(struct pgb_output *output, json_t *document)
 {
 	pgb_assert(document != NULL);

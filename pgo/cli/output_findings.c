@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Findings of doctor, verify and optimize: printed alike everywhere. */
-#include <jansson.h>
-
 #include "pgobolt/pgo/cli/output.h"
 #include "pgobolt/pgo/cli/table.h"
 
 struct mark {
-	const char *unicode, *ascii, *name;
+	const char *unicode, *ascii;
 	enum pgb_style style;
 };
 
 static const struct mark marks[] = {
-	[PGB_FINDING_GOOD] = {"✓ ", "ok   ", "good", PGB_STYLE_GREEN},
-	[PGB_FINDING_NOTE] = {"· ", "note ", "note", PGB_STYLE_CYAN},
-	[PGB_FINDING_WARNING] = {"! ", "warn ", "warning", PGB_STYLE_YELLOW},
-	[PGB_FINDING_ERROR] = {"✗ ", "BAD  ", "error", PGB_STYLE_RED},
+	[PGB_FINDING_GOOD] = {"✓ ", "ok   ", PGB_STYLE_GREEN},
+	[PGB_FINDING_NOTE] = {"· ", "note ", PGB_STYLE_CYAN},
+	[PGB_FINDING_WARNING] = {"! ", "warn ", PGB_STYLE_YELLOW},
+	[PGB_FINDING_ERROR] = {"✗ ", "BAD  ", PGB_STYLE_RED},
 };
 
 static const struct mark *mark_of(enum pgb_severity severity)
@@ -61,23 +59,4 @@ void pgb_output_findings(struct pgb_output *output, const struct pgb_findings *f
 {
 	for (size_t i = 0; i < findings->list.count; i++)
 		pgb_output_finding(output, &findings->list.items[i]);
-}
-
-json_t *pgb_findings_json(const struct pgb_findings *findings)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < findings->list.count; i++) {
-		const struct pgb_finding *finding = &findings->list.items[i];
-		json_t *row = json_pack("{s:s, s:s, s:o}", "check", finding->check, "severity",
-					mark_of(finding->severity)->name, "message",
-					pgb_json_text(finding->message));
-
-		if (finding->code)
-			json_object_set_new(row, "code", json_string(pgb_code_name(finding->code)));
-		if (finding->remedy)
-			json_object_set_new(row, "remedy", pgb_json_text(finding->remedy));
-		json_array_append_new(list, row);
-	}
-	return list;
 }

@@ -90,6 +90,7 @@ struct pgb_dyno_stat {
 struct pgb_llvm_bolt_step {
 	const char *what; /* "splitting of functions"; static */
 	char *why;
+	const char *const *options; /* of the preset, NULL-terminated; NULL: none */
 };
 
 struct pgb_llvm_bolt_result {

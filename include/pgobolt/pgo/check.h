@@ -49,6 +49,9 @@ int pgb_check_run(const struct pgb_check_job *job, const char *binary,
 		  struct pgb_check_outcome *outcome, struct pgb_error *error);
 void pgb_check_outcome_release(struct pgb_check_outcome *outcome);
 
+/* The command with `{}` replaced by the path, quoted for a shell; the caller frees it. */
+char *pgb_check_command(const char *command, const char *path);
+
 /* "exit status 1", "killed by signal 11 (Segmentation fault)", "no end after 60 s". */
 void pgb_check_describe(const struct pgb_check_outcome *outcome, char *text, size_t size);
 

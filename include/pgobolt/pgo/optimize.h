@@ -14,6 +14,8 @@
 #include "pgobolt/bolt/llvm_bolt.h"
 #include "pgobolt/bolt/profile.h"
 #include "pgobolt/bolt/verify.h"
+#include "pgobolt/pgo/bisect.h"
+#include "pgobolt/pgo/check.h"
 
 /* A profile for one binary. Strings are owned. */
 struct pgb_chosen_profile {
@@ -52,8 +54,34 @@ struct pgb_optimize_job {
 	enum pgb_huge_pages huge_pages;
 	bool drop_debug;      /* even where the binary holds debug information */
 	bool keep_unverified; /* findings of the result do not stop it */
+	const char *strip;    /* llvm-strip, to be run on the result; NULL: leave its symbols */
+	/* The user's test, of the original and of the result; `original` is set here. NULL: none.
+	 */
+	const struct pgb_check_job *check;
+	/*
+	 * Of a result that is wrong: do not look for the functions, or options of llvm-bolt, that
+	 * make it so, but fail.
+	 */
+	bool no_search;
+	unsigned int parallel; /* llvm-bolts at a time in that search; 0: by the number of CPUs */
+	/* Called with a result that passed, before it gets its name; an error discards it. */
+	int (*accept)(void *context, const char *path, struct pgb_error *error);
+	void *accept_context;
 	/* What is passed on; input, output, profile, accept and what follows from above is set. */
 	struct pgb_llvm_bolt_job bolt;
+};
+
+/* What a wrong result needed to become right. Strings are owned, but for the options. */
+struct pgb_optimize_search {
+	bool done;
+	char *failure; /* what was wrong with the first result */
+	size_t candidates, runs;
+	enum pgb_bisect_end end;
+	PGB_ARRAY(char *) functions;	 /* that must be left alone */
+	PGB_ARRAY(const char *) options; /* of llvm-bolt that must be left out .. */
+	/* .. or, with functions, that harm them */
+	bool only_profiled; /* it is right when the functions without a profile are left alone */
+	char *reproducer;   /* folder; NULL: none was written */
 };
 
 struct pgb_optimize_result {
@@ -64,11 +92,23 @@ struct pgb_optimize_result {
 	char *build_id; /* of the binary, "" where it has none */
 	struct pgb_findings before, after;
 	struct pgb_llvm_bolt_result bolt;
+	bool stripped;
+	bool checked; /* the user's test ran on both; what it did is in `check` */
+	struct pgb_optimize_checked {
+		bool in_place, output_varies;
+		unsigned int repeats;
+		uint64_t original_ns;
+		uint64_t output_bytes;
+	} check;
+	struct pgb_optimize_search search;
 };
 
 /*
  * Errors: those of pgb_elf_image_open(), pgb_fdata_read_file() and pgb_llvm_bolt_run();
- * PGB_E_NOT_SUITABLE and PGB_E_MISMATCH from the findings before, PGB_E_CHECK from those after.
+ * PGB_E_NOT_SUITABLE and PGB_E_MISMATCH from the findings before, PGB_E_CHECK from those after and
+ * from the user's test, where no search mends it; what accept() returned.
+ * A search that was interrupted goes on where it was when the same is asked for again: its state
+ * is in OUTPUT.search.
  * No output is left then. `result` is filled as far as it got and must be released either way.
  */
 int pgb_optimize(const struct pgb_optimize_job *job, const struct pgb_llvm_bolt *bolt,

@@ -18,6 +18,7 @@
 #include "pgobolt/base/error.h"
 #include "pgobolt/base/log.h"
 #include "pgobolt/bolt/verify.h"
+#include "pgobolt/pgo/json.h"
 
 struct json_t; /* jansson's */
 struct pgb_progress;
@@ -79,8 +80,6 @@ __attribute__((format(printf, 2, 3))) void pgb_output_warning(struct pgb_output 
 /* "pgobolt: what failed" and the remedy's lines on stderr; or the JSON document. */
 void pgb_output_error(struct pgb_output *output, const struct pgb_error *error);
 
-/* Text as JSON: bytes that are not UTF-8 become question marks. The caller owns it. */
-struct json_t *pgb_json_text(const char *text);
 /* Print the command's one JSON document (takes the reference). Without --json: drops it. */
 void pgb_output_json(struct pgb_output *output, struct json_t *document);
 
@@ -99,7 +98,5 @@ const char *pgb_output_style(const struct pgb_output *output, enum pgb_style sty
  */
 void pgb_output_finding(struct pgb_output *output, const struct pgb_finding *finding);
 void pgb_output_findings(struct pgb_output *output, const struct pgb_findings *findings);
-/* [{"check","severity","message","remedy"}]; the caller owns it. */
-struct json_t *pgb_findings_json(const struct pgb_findings *findings);
 
 #endif
