@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "bolt/llvm_bolt_private.h"
+#include "bolt/verify_private.h"
 #include "pgobolt/collector/file.h"
 
 #define STALE_PERCENT_MOST 50.0
@@ -89,13 +90,6 @@ static int check_job(const struct pgb_llvm_bolt_run *run, struct pgb_error *erro
 	return check_profile(bolt, run->job.profile, error);
 }
 
-/* Its debug information names other files, from where the compiler ran. */
-static bool has_split_debug(const struct pgb_elf_image *image)
-{
-	return pgb_elf_image_find_section(image, ".debug_addr") != NULL ||
-	       pgb_elf_image_find_section(image, ".gnu_debugaltlink") != NULL;
-}
-
 static int link_into(const struct pgb_llvm_bolt_run *run, const char *name, const char *path,
 		     struct pgb_error *error)
 {
@@ -161,10 +155,14 @@ static int make_temporary(struct pgb_llvm_bolt_run *run, struct pgb_error *error
 	char *folder = folder_of(run->path_output), *path;
 	const char *slash = strrchr(run->path_output, '/');
 	const char *name = slash ? slash + 1 : run->path_output;
-	/* the user's options may name files, from here; counters know their program by its name */
+	struct pgb_debug debug;
+	/*
+	 * The user's options may name files, from here; so does split debug information; counters
+	 * know their program by its name.
+	 */
 	bool real_names = (job->extra != NULL && job->extra[0] != NULL && !job->no_steps) ||
 			  job->instrument_prefix != NULL ||
-			  (job->update_debug && has_split_debug(run->image));
+			  (job->update_debug && pgb_debug_read(&debug, run->image) && debug.split);
 
 	path = pgb_format("%s/.%.200s.XXXXXX", folder, name);
 	free(folder);

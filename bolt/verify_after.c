@@ -317,6 +317,7 @@ static int compare(struct pgb_comparison *comparison, struct pgb_profile *profil
 	check_interpreter(comparison);
 	pgb_verify_dynamic(comparison);
 	pgb_verify_exports(comparison);
+	pgb_verify_imports(comparison);
 	check_stack(comparison);
 	check_same_header(comparison, PT_GNU_RELRO, "relro", "RELRO");
 	check_same_header(comparison, PT_TLS, "tls", "thread-local storage");
@@ -324,14 +325,16 @@ static int compare(struct pgb_comparison *comparison, struct pgb_profile *profil
 	pgb_verify_unwind(comparison);
 	check_properties(comparison);
 	check_optimized(comparison);
-	if (profile == NULL)
-		return 0;
 	code = pgb_elf_image_discover(comparison->original, error);
 	if (code != 0)
 		return code;
-	if (pgb_elf_image_discover(comparison->optimized, &broken) != 0)
+	if (pgb_elf_image_discover(comparison->optimized, &broken) != 0) {
 		bad(comparison, "functions", "%s", broken.message);
-	else
+		return 0;
+	}
+	pgb_verify_functions(comparison);
+	pgb_verify_dynamic_relocations(comparison);
+	if (profile != NULL)
 		check_hot_functions(comparison, profile);
 	return 0;
 }

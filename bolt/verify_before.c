@@ -256,8 +256,7 @@ static void check_build(const struct pgb_elf_image *image, const struct pgb_buil
 	free(theirs);
 }
 
-/* Bits of a GNU property that all parts of the program have; 0 where it is not there. */
-static uint32_t property_bits(const struct pgb_elf_image *image, uint32_t wanted)
+uint32_t pgb_elf_property_bits(const struct pgb_elf_image *image, uint32_t wanted)
 {
 	const struct pgb_elf_section *section =
 		pgb_elf_image_find_section(image, ".note.gnu.property");
@@ -281,7 +280,7 @@ static void check_branch_protection(const struct pgb_elf_image *image,
 				    struct pgb_findings *findings)
 {
 	if (pgb_elf_image_binary(image)->machine == EM_AARCH64 &&
-	    (property_bits(image, GNU_PROPERTY_AARCH64_FEATURE_1_AND) &
+	    (pgb_elf_property_bits(image, GNU_PROPERTY_AARCH64_FEATURE_1_AND) &
 	     GNU_PROPERTY_AARCH64_FEATURE_1_PAC))
 		pgb_findings_add(findings, PGB_FINDING_WARNING, 0, "pointer-authentication",
 				 "use llvm-bolt 22 or newer, or compile with "
@@ -290,13 +289,28 @@ static void check_branch_protection(const struct pgb_elf_image *image,
 				 "before 22 cannot process such functions");
 }
 
-static void check_debug(const struct pgb_elf_image *image, struct pgb_findings *findings)
+/* What it protects itself with, and how its relocations are packed: worth knowing when it fails. */
+static void check_features(const struct pgb_elf_image *image, struct pgb_findings *findings)
 {
-	if (has_section(image, ".debug_info"))
+	uint32_t x86 = pgb_elf_property_bits(image, GNU_PROPERTY_X86_FEATURE_1_AND);
+	uint32_t aarch64 = pgb_elf_property_bits(image, GNU_PROPERTY_AARCH64_FEATURE_1_AND);
+	const struct pgb_elf_section *packed = pgb_elf_image_find_section(image, ".relr.dyn");
+
+	if (pgb_elf_image_binary(image)->machine == EM_X86_64 && x86 != 0)
+		pgb_findings_add(findings, PGB_FINDING_GOOD, 0, "branch-protection", NULL,
+				 "built for CET:%s%s",
+				 x86 & GNU_PROPERTY_X86_FEATURE_1_IBT ? " indirect branches" : "",
+				 x86 & GNU_PROPERTY_X86_FEATURE_1_SHSTK ? " shadow stack" : "");
+	if (pgb_elf_image_binary(image)->machine == EM_AARCH64 &&
+	    (aarch64 & GNU_PROPERTY_AARCH64_FEATURE_1_BTI))
+		pgb_findings_add(findings, PGB_FINDING_GOOD, 0, "branch-protection", NULL,
+				 "built for BTI: indirect branches");
+	if (packed != NULL)
 		pgb_findings_add(
-			findings, PGB_FINDING_NOTE, 0, "debug-info", NULL,
-			"it holds debug information: updating it takes llvm-bolt longer and "
-			"more memory (--drop-debug leaves it out)");
+			findings, PGB_FINDING_NOTE, 0, "packed-relocations", NULL,
+			"its relative relocations are packed (RELR, %llu bytes): llvm-bolt "
+			"before 16 does not know them",
+			(unsigned long long)packed->size_bytes);
 }
 
 int pgb_verify_before(struct pgb_elf_image *image, const struct pgb_build_id *profile_id,
@@ -316,7 +330,9 @@ int pgb_verify_before(struct pgb_elf_image *image, const struct pgb_build_id *pr
 	if (code != 0)
 		return code;
 	check_cold(image, findings);
+	pgb_verify_kept_relocations(image, findings);
 	check_branch_protection(image, findings);
-	check_debug(image, findings);
+	check_features(image, findings);
+	pgb_verify_debug(image, findings);
 	return 0;
 }

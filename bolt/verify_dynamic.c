@@ -126,11 +126,14 @@ void pgb_verify_dynamic(struct pgb_comparison *comparison)
 	pgb_findings_add(comparison->findings, PGB_FINDING_GOOD, 0, "dynamic", NULL,
 			 "dynamic section: %zu entries kept, addresses inside segments",
 			 after->entries.count);
-	if (pgb_elf_dynamic_binds_now(before) != pgb_elf_dynamic_binds_now(after))
+	if (pgb_elf_dynamic_binds_now(before) && !pgb_elf_dynamic_binds_now(after))
+		bad(comparison, "bind-now",
+		    "functions were bound when the program starts, and are bound at their first "
+		    "call: ",
+		    "the table of their addresses stays writable");
+	else if (pgb_elf_dynamic_binds_now(before) != pgb_elf_dynamic_binds_now(after))
 		pgb_findings_add(comparison->findings, PGB_FINDING_NOTE, 0, "bind-now", NULL,
-				 "functions are now bound %s",
-				 pgb_elf_dynamic_binds_now(after) ? "when the program starts"
-								  : "at their first call");
+				 "functions are now bound when the program starts");
 }
 
 static bool same_name(const struct pgb_elf_export *a, const struct pgb_elf_export *b)
@@ -210,4 +213,45 @@ void pgb_verify_exports(struct pgb_comparison *comparison)
 	pgb_findings_add(findings, PGB_FINDING_GOOD, 0, "exports", NULL,
 			 "%zu exported symbols, the same names, versions and types",
 			 after->exports.count);
+}
+
+static const uint8_t *section_bytes(const struct pgb_elf_image *image, const char *name,
+				    size_t *size_bytes)
+{
+	const struct pgb_elf_section *section = pgb_elf_image_find_section(image, name);
+	const uint8_t *bytes = section ? pgb_elf_image_section_bytes(image, section) : NULL;
+
+	*size_bytes = bytes ? section->size_bytes : 0;
+	return bytes;
+}
+
+/* Symbols keep their numbers: relocations go by these. */
+void pgb_verify_imports(struct pgb_comparison *comparison)
+{
+	/* names, then versions, then what versions are called */
+	static const char *const tables[] = {".dynstr", ".gnu.version", ".gnu.version_r",
+					     ".gnu.version_d"};
+	size_t sizes[2];
+
+	if (section_bytes(comparison->original, ".dynsym", &sizes[0]) == NULL)
+		return;
+	section_bytes(comparison->optimized, ".dynsym", &sizes[1]);
+	if (sizes[0] != sizes[1]) {
+		bad(comparison, "imports", "the table of dynamic symbols has another size", "");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		const uint8_t *a = section_bytes(comparison->original, tables[i], &sizes[0]);
+		const uint8_t *b = section_bytes(comparison->optimized, tables[i], &sizes[1]);
+
+		if (a == NULL && b == NULL)
+			continue;
+		if (sizes[0] != sizes[1] || memcmp(a, b, sizes[0]) != 0) {
+			bad(comparison, "imports",
+			    "names or versions of dynamic symbols have changed: ", tables[i]);
+			return;
+		}
+	}
+	pgb_findings_add(comparison->findings, PGB_FINDING_GOOD, 0, "imports", NULL,
+			 "imported symbols and their versions as before");
 }

@@ -122,7 +122,7 @@ static int accept_trial(void *context, const char *path, struct pgb_error *error
 	if (!run->job->keep_unverified) {
 		/* what verifying reads is not made for several threads */
 		pthread_mutex_lock(&check_lock);
-		code = pgb_verify_after(run->image, optimized, NULL, &findings, error);
+		code = pgb_verify_after(run->image, optimized, run->profile, &findings, error);
 		pthread_mutex_unlock(&check_lock);
 		good = pgb_findings_worst(&findings) < PGB_FINDING_ERROR;
 		pgb_findings_release(&findings);

@@ -189,8 +189,8 @@ stdout_has '"dyno_stats"'
 [ -x out/app.bolt ] || fail 'no out/app.bolt'
 # the same bytes from another folder, under other names
 mkdir -p elsewhere/deep && cp app elsewhere/deep/other && cp app.fdata elsewhere/deep/profile.txt
-(cd elsewhere/deep && "$PGOBOLT" -q optimize --max-stale 100 --profile profile.txt other) ||
-	fail 'elsewhere'
+(cd elsewhere/deep && "$PGOBOLT" -q optimize --max-stale 100 --profile profile.txt other) \
+	>log 2>&1 || fail 'elsewhere'
 cmp app.bolt elsewhere/deep/other.bolt || fail 'other bytes in another folder'
 run 0 -v optimize --max-stale 100 --drop-debug --skip step --profile app.fdata -o x app
 stderr_has '-skip-funcs=step'
@@ -201,6 +201,32 @@ stderr_has '-update-debug-sections'
 stderr_has '-no-huge-pages'
 run 0 optimize --max-stale 100 --log log --profile app.fdata -o x app
 grep -q BOLT-INFO log || fail 'no log'
+
+# ---- --check, --bench, --strip, --locked
+run 0 --json optimize --max-stale 100 --profile app.fdata -o x --check '{} | grep .' app
+stdout_has '"output_bytes"'
+version=$(sed -n 's/.*"version": "\([0-9.]*\)".*/\1/p' "$scratch/stdout")
+fails 1 'fails on the original' --profile app.fdata -o no --check '{}; exit 3' app
+fails 1 'never runs' --profile app.fdata -o no --check true app
+fails 2 'needs --bench' --profile app.fdata --min-gain 2 app
+fails 2 'must name the binary' --profile app.fdata --bench ./app app
+fails 1 'a gain of 90% is not shown' --max-stale 100 --profile app.fdata -o no \
+	--bench '{}; sleep 0.05' --bench-time 1s --min-gain 90 app
+run 0 optimize --max-stale 100 --profile app.fdata -o x --bench '{}' --bench-time 500ms app
+stdout_has 'ratio'
+fails 2 '--locked needs' --locked --profile app.fdata app
+fails 1 'is asked for' --locked --llvm-bolt-version 1.2.3 --profile app.fdata app
+run 0 optimize --locked --llvm-bolt-version "$version" --max-stale 100 --profile app.fdata app
+cp app.bolt locked.bolt
+(cd elsewhere/deep && "$PGOBOLT" -q optimize --locked --llvm-bolt-version "$version" -j 1 \
+	--max-stale 100 --profile profile.txt other) >log 2>&1 || fail 'locked elsewhere'
+cmp locked.bolt elsewhere/deep/other.bolt || fail 'locked, other bytes in another folder'
+if [ -x "${real%/*}/llvm-strip" ]; then
+	run 0 optimize --max-stale 100 --profile app.fdata -o x --strip --check '{}' app
+	stdout_has 'llvm-strip'
+	nm x 2>&1 | grep -q ' main' && fail 'it still has symbols'
+	run 0 verify x app
+fi
 
 # GNU strip breaks it, and verify sees that
 if command -v strip >/dev/null && strip --version 2>/dev/null | grep -q GNU; then

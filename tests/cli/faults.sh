@@ -1,0 +1,151 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Faults that llvm-bolt, linkers and strip make, put in by a wrapper around llvm-bolt, so that every
+# run of it has them: verify or the user's check finds each, and the search finds the functions.
+. "$SRCDIR/tests/cli/lib.sh"
+
+REAL=
+for release in 22 19 16; do
+	[ -n "$REAL" ] || [ ! -x /usr/lib/llvm-$release/bin/llvm-bolt ] ||
+		REAL=/usr/lib/llvm-$release/bin/llvm-bolt
+done
+[ -n "$REAL" ] || REAL=$(command -v llvm-bolt)
+[ -n "$REAL" ] || skip_all 'llvm-bolt is not installed'
+faults=$SRCDIR/tests/faults
+FAULT=$PWD/fault
+RUNS=$PWD/runs
+export REAL FAULT RUNS
+cp "$faults/faulty-llvm-bolt" bolt && chmod +x bolt
+$CC -O1 -o fault "$faults/fault.c" || skip_all 'no C compiler'
+$CC -O2 -Wl,-q -Wl,-z,now -Wl,-z,ibt -Wl,-E -Wl,--build-id=sha1 -fcf-protection=full \
+	-fno-reorder-blocks-and-partition -o victim "$faults/victim.c" 2>/dev/null ||
+	$CC -O2 -Wl,-q -Wl,-z,now -Wl,-E -Wl,--build-id=sha1 -o victim "$faults/victim.c" || exit 1
+"$PGOBOLT" -q record -s instrument -o profile -- ./victim 60000 >log 2>&1 ||
+	skip_all "no profile: $(tail -n 1 log)"
+optimize="optimize --llvm-bolt ./bolt --profile profile"
+
+FAULTS='' run 0 $optimize -o good --check '{} 6000' victim
+stdout_has 'passed'
+./victim >expected
+./good | cmp - expected || fail 'the good result differs'
+
+# ---- verify and the check: KIND SYMBOL WHAT IT SAYS (-: the check finds it)
+while read -r kind symbol words; do
+	[ -n "$kind" ] || continue
+	cp good broken
+	./fault "$kind" broken "$symbol"
+	case $? in
+	0) ;;
+	1) skip "$kind does not apply here"; continue ;;
+	*) fail "$kind"; continue ;;
+	esac
+	if [ "$words" != - ]; then
+		run 1 verify broken victim
+		grep -qF -e "$words" "$scratch/stdout" "$scratch/stderr" ||
+			{ fail "$kind: verify does not say '$words'"; show; }
+		continue
+	fi
+	FAULTS=$kind:$symbol run 1 $optimize -o bad --no-search --check-timeout 3s \
+		--check '{} 6000 rare' victim
+	stderr_has 'the result fails the check'
+	[ ! -e bad ] || fail "$kind: it was kept"
+done <<'END'
+crash step_f -
+hang step_f -
+return step_f -
+crash-cold step_e -
+wrong-byte step_f -
+landing-pad step_f indirect calls may land
+stack-executable - stack has become executable
+stack-gone - PT_GNU_STACK is gone
+relro-gone - RELRO is gone
+unwind-gone - PT_GNU_EH_FRAME
+interpreter-gone - interpreter
+interpreter-other - interpreter
+tls-short - thread-local storage
+write-execute - writable and executable
+segment-beyond-end - beyond the end of the file
+segment-misplaced - disagree in their page
+entry - entry point
+symbol-gone step_f exported symbols have changed
+symbol-misplaced step_f step_f points to
+symbol-type frames has changed its type
+function-gone step_f pointers to functions go astray
+needed-gone - dynamic entry
+needed-other - a library or search path has changed
+bind-now-gone - bound at their first call
+init - DT_INIT is not in executable memory
+relocation-dropped step_f dynamic relocations: 1 are gone
+relocation-shifted step_f pointers to functions go astray
+relocation-stale step_f pointers to functions go astray
+version-gone - versions of dynamic symbols
+unwind-unsorted - not sorted
+unwind-entry-gone step_f can no longer be unwound
+unwind-entry-wrong step_f of another function
+unwind-entry-short step_f can no longer be unwound
+property - GNU properties
+sections-cut - cut short
+machine - another machine
+END
+cp good broken
+./fault build-id broken -
+run 0 verify broken victim
+stdout_has 'another build'
+
+# ---- the search
+: >runs
+FAULTS='crash:step_k wrong-byte:step_f' run 0 $optimize -o found --check '{} 6000' victim
+stdout_has 'step_f: left as it is'
+stdout_has 'step_k: left as it is'
+stdout_has 'functions make the result wrong'
+./found | cmp - expected || fail 'the repaired result differs'
+[ ! -e found.search ] || fail 'found.search is left'
+trials=$(sed -n 's/.* in \([0-9]*\) trials:$/\1/p' "$scratch/stdout")
+[ "$trials" -le 19 ] || fail "$trials trials for 2 of 24: more than 2 * (log2(24) + 5)"
+for file in README.md reproduce.sh profile.fdata functions; do
+	[ -s "found.reproducer/$file" ] || fail "no found.reproducer/$file"
+done
+grep -q step_f found.reproducer/README.md || fail 'README.md does not name step_f'
+FAULTS='crash:step_k wrong-byte:step_f' sh found.reproducer/reproduce.sh >log 2>&1
+grep -q '== exit status 132' log || { cat log; fail 'the reproducer does not reproduce'; }
+
+# what verify alone finds is searched for, too
+FAULTS='unwind-entry-gone:step_c' run 0 --json $optimize -o found victim
+stdout_has '"step_c"'
+run 0 verify found victim
+# a fault of no function: which option does not matter either, so there is no result
+rm -rf found*
+FAULTS='stack-executable:-' run 1 $optimize -o found victim
+stderr_has 'moves nothing'
+[ ! -e found ] || fail 'a broken result was kept'
+[ ! -e found.search ] || fail 'found.search is left'
+
+# interrupted in the middle, the next run goes on
+cat >slow <<'END'
+#!/bin/sh
+"$PGOBOLT_BINARY" 6000 || exit
+sleep 0.3
+END
+chmod +x slow
+FAULTS='crash:step_k wrong-byte:step_f' "$PGOBOLT" $optimize -o found --check ./slow victim \
+	>/dev/null 2>"$scratch/stderr" </dev/null &
+pid=$!
+last='optimize, interrupted'
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	sleep 0.2
+	[ -s found.search/journal ] && [ "$(wc -l <found.search/journal)" -ge 4 ] && break
+done
+kill -INT $pid
+wait $pid
+[ $? -eq 1 ] || fail "interrupted: exit status $?"
+if [ -s found.search/journal ]; then
+	known=$(($(wc -l <found.search/journal) - 1))
+	: >runs
+	FAULTS='crash:step_k wrong-byte:step_f' run 0 $optimize -o found --check ./slow victim
+	stdout_has 'step_f: left as it is'
+	again=$(wc -l <runs)
+	[ $((again + known)) -le 26 ] || fail "$known known trials, and $again runs again"
+	[ ! -e found.search ] || fail 'found.search is left'
+else
+	fail 'the interrupted search left no journal'
+fi
