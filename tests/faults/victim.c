@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NOINLINE __attribute__((noinline, noclone))
+#define NOINLINE __attribute__((noinline))
 #define MAGIC	 0x5eed1234u
 
 static __thread unsigned int per_thread[4] = {1, 2, 3, 4};
