@@ -68,10 +68,12 @@ static int fail_on_original(const struct pgb_check *check, const struct pgb_chec
 	char what[128];
 
 	pgb_check_describe(outcome, what, sizeof(what));
-	pgb_fail(error, PGB_E_CHECK, "the check fails on the original, %s: %s%s%.600s",
-		 check->job.original, what, outcome->tail[0] ? "\n" : "", outcome->tail);
-	return pgb_remedy(error, "run it by hand: PGOBOLT_BINARY=%s sh -c '%s'",
-			  check->job.original, check->job.command);
+	pgb_fail(error, PGB_E_CHECK, "the check fails on the original, %s: %s", check->job.original,
+		 what);
+	return pgb_remedy(error, "%s%.600s%srun it by hand: PGOBOLT_BINARY=%s sh -c '%s'",
+			  outcome->tail[0] ? "it printed last:\n" : "", outcome->tail,
+			  outcome->tail[0] ? "\n" : "", check->job.original,
+			  check->job.command);
 }
 
 /* Some tests cannot run in a namespace: they replace the program, or need other users. */

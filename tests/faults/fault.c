@@ -125,8 +125,9 @@ static bool overwrite(const struct file *file, const char *name, const void *x86
 
 	if (code == NULL || size < x86_size + 4)
 		return false;
-	if (memcmp(code, ENDBR64, 4) == 0)
-		code += 4; /* its loss is a fault of its own */
+	/* the first instruction of each function is one to land on: a fault of its own */
+	if (file->head->e_machine == EM_AARCH64 || memcmp(code, ENDBR64, 4) == 0)
+		code += 4;
 	if (file->head->e_machine == EM_AARCH64)
 		memcpy(code, &aarch64, sizeof(aarch64));
 	else
@@ -178,9 +179,14 @@ static bool lose_landing_pad(const struct file *file)
 	uint64_t size;
 	uint8_t *code = moved_code(file, file->symbol, &size);
 
-	if (code == NULL || size < 4 || memcmp(code, ENDBR64, 4) != 0)
+	if (code == NULL || size < 4)
 		return false;
-	memcpy(code, "\x0f\x1f\x40", 4); /* nop */
+	if (file->head->e_machine == EM_AARCH64)
+		memcpy(code, "\x1f\x20\x03\xd5", 4); /* nop */
+	else if (memcmp(code, ENDBR64, 4) == 0)
+		memcpy(code, "\x0f\x1f\x40", 4); /* nop, too */
+	else
+		return false;
 	return true;
 }
 
@@ -285,11 +291,11 @@ static bool misplaced(const struct file *file)
 
 static bool bad_entry(const struct file *file)
 {
-	const Elf64_Dyn *table = dynamic_of(file, DT_STRTAB);
+	const Elf64_Dyn *data = dynamic_of(file, DT_PLTGOT);
 
-	if (table == NULL)
+	if (data == NULL)
 		return false;
-	file->head->e_entry = table->d_un.d_val;
+	file->head->e_entry = data->d_un.d_val;
 	return true;
 }
 
