@@ -34,7 +34,8 @@ struct pgb_spawn {
 	bool die_with_parent; /* SIGKILL when we die (PR_SET_PDEATHSIG) */
 	/*
 	 * With a supervisor between: when the command ends, or is stopped, all that it has started
-	 * ends as well, daemons included. It gets a session of its own. Not with own_group.
+	 * ends as well, daemons included. It gets a session of its own. Not with own_group. To
+	 * stop it takes a grace of some seconds.
 	 */
 	bool whole_tree;
 	bool held; /* wait before exec until pgb_process_start() */
