@@ -345,7 +345,7 @@ static int check_options(const struct pgb_cli *cli, struct pgb_error *error)
 	}
 	if (options->locked && options->threads > 0)
 		return pgb_fail(error, PGB_E_USAGE,
-				"--locked and --threads: llvm-bolt writes the number into the output");
+				"--locked and --threads: the number is written into the output");
 	if (options->min_gain >= 0 && options->bench == NULL)
 		return pgb_fail(error, PGB_E_USAGE, "--min-gain needs --bench to measure it");
 	if (options->bench != NULL && strstr(options->bench, "{}") == NULL &&

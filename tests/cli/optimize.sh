@@ -218,7 +218,7 @@ fails 2 '--locked needs' --locked --profile app.fdata app
 fails 1 'is asked for' --locked --llvm-bolt-version 1.2.3 --profile app.fdata app
 run 0 optimize --locked --llvm-bolt-version "$version" --max-stale 100 --profile app.fdata app
 cp app.bolt locked.bolt
-fails 2 'writes the number' --locked --llvm-bolt-version "$version" -j 1 --profile app.fdata app
+fails 2 'number is written' --locked --llvm-bolt-version "$version" -j 1 --profile app.fdata app
 one_cpu=$(command -v taskset >/dev/null && echo taskset -c 0)
 (cd elsewhere/deep && $one_cpu "$PGOBOLT" -q optimize --locked --llvm-bolt-version "$version" \
 	--max-stale 100 --profile profile.txt other) >log 2>&1 || fail 'locked elsewhere'
