@@ -125,6 +125,13 @@ static void close_all(void)
 		close(fd);
 }
 
+/* At once: nothing of the process that was forked is to run, or to be flushed. */
+static _Noreturn void leave(int status)
+{
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
 static _Noreturn void end_as(int wait_status)
 {
 	const struct rlimit no_core = {0};
@@ -136,9 +143,9 @@ static _Noreturn void end_as(int wait_status)
 		sigemptyset(&all);
 		sigprocmask(SIG_SETMASK, &all, NULL);
 		raise(WTERMSIG(wait_status));
-		_exit(128 + WTERMSIG(wait_status));
+		leave(128 + WTERMSIG(wait_status));
 	}
-	_exit(WEXITSTATUS(wait_status));
+	leave(WEXITSTATUS(wait_status));
 }
 
 static _Noreturn void supervise(pid_t command)
@@ -177,11 +184,11 @@ void pgb_process_supervise(bool die_with_parent)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	command = fork();
 	if (command < 0)
-		_exit(127);
+		leave(127);
 	if (command > 0)
 		supervise(command);
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != self)
-		_exit(127);
+		leave(127);
 }
