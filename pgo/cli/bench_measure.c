@@ -2,6 +2,7 @@
 #include "pgo/cli/bench_measure.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "pgobolt/collector/perf_sys.h"
@@ -9,6 +10,9 @@
 
 #define SHORT_RUN_NS 5e6 /* starting /bin/sh takes about one millisecond of it */
 #define CPUS_BUSY    0.9
+
+/* Some fifty times as long as the command takes. */
+enum { SIMULATION_TIMEOUT_S = 3600 };
 
 static void show_progress(void *context, const struct pgb_bench_result *result)
 {
@@ -76,8 +80,39 @@ int pgb_bench_measure(struct pgb_bench_measured *measured, struct pgb_bench_job 
 	return code;
 }
 
+int pgb_bench_measure_simulated(struct pgb_bench_measured *measured, struct pgb_progress *progress,
+				struct pgb_error *error)
+{
+	const struct pgb_bench_job *job = measured->report.job;
+	struct pgb_error failure = {0};
+	char *valgrind = pgb_simulate_find(&failure);
+	int code = valgrind ? 0 : failure.code;
+
+	measured->simulations = pgb_calloc(job->command_count, sizeof(*measured->simulations));
+	for (size_t i = 0; i < job->command_count && code == 0; i++) {
+		if (job->stop != NULL && *job->stop)
+			break;
+		pgb_progress_update(progress, "simulating command %zu of %zu", i + 1,
+				    job->command_count);
+		code = pgb_simulate(&measured->simulations[i], valgrind, job->commands[i].shell,
+				    job->commands[i].environment, SIMULATION_TIMEOUT_S, &failure);
+	}
+	free(valgrind);
+	if (job->stop != NULL && *job->stop)
+		return pgb_fail(error, PGB_E_INTERRUPTED, "stopped during the simulation");
+	if (code == 0)
+		measured->report.simulations = measured->simulations;
+	else
+		pgb_noise_add(&measured->noise,
+			      failure.remedy[0] ? failure.remedy
+						: "run it under cachegrind by hand",
+			      "%s", failure.message);
+	return 0;
+}
+
 void pgb_bench_measured_release(struct pgb_bench_measured *measured)
 {
+	free(measured->simulations);
 	pgb_bench_result_release(&measured->result);
 	pgb_noise_release(&measured->noise);
 }

@@ -11,6 +11,7 @@ struct pgb_bench_measured {
 	struct pgb_bench_result result;
 	struct pgb_noise noise;
 	struct pgb_error refusal; /* of the counters */
+	struct pgb_simulation *simulations;
 	struct pgb_bench_report report;
 };
 
@@ -22,6 +23,12 @@ struct pgb_bench_measured {
 int pgb_bench_measure(struct pgb_bench_measured *measured, struct pgb_bench_job *job,
 		      double gain_percent_min, struct pgb_progress *progress,
 		      struct pgb_error *error);
+/*
+ * Run each command once more, under cachegrind. Where that cannot be done a remark among the noise
+ * says so; only a request to stop is an error.
+ */
+int pgb_bench_measure_simulated(struct pgb_bench_measured *measured, struct pgb_progress *progress,
+				struct pgb_error *error);
 void pgb_bench_measured_release(struct pgb_bench_measured *measured);
 
 #endif

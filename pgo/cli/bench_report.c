@@ -226,6 +226,39 @@ static void print_counters(struct pgb_output *output, const struct pgb_bench_rep
 	free(right);
 }
 
+static void print_simulated(struct pgb_output *output, const struct pgb_bench_report *report)
+{
+	size_t commands = report->job->command_count;
+	char *right = pgb_calloc(commands + 2, 1);
+	struct pgb_table table = {
+		.columns = (unsigned int)commands + 1, .right = right, .header = true};
+
+	memset(right, 'r', commands + 1);
+	right[0] = '-';
+	pgb_table_cell(&table, "simulated, 32 KiB L1");
+	for (size_t c = 0; c < commands; c++)
+		pgb_table_cell(&table, "%s", label(c).text);
+	for (int i = 0; i < PGB_SIMULATED_COUNT; i++) {
+		uint64_t first = report->simulations[0].values[i];
+
+		pgb_table_cell(&table, "%s", pgb_simulated_name((enum pgb_simulated)i));
+		pgb_table_cell(&table, "%s", PGB_COUNT(first));
+		for (size_t c = 1; c < commands; c++) {
+			uint64_t value = report->simulations[c].values[i];
+
+			if (first > 0)
+				pgb_table_cell(&table, "%s (%+.1f%%)", PGB_COUNT(value),
+					       100 * ((double)value / (double)first - 1));
+			else
+				pgb_table_cell(&table, "%s", PGB_COUNT(value));
+		}
+	}
+	pgb_output_line(output, "%s", "");
+	pgb_table_print(&table, output);
+	pgb_table_release(&table);
+	free(right);
+}
+
 static void print_end(struct pgb_output *output, const struct pgb_bench_report *report)
 {
 	const struct pgb_bench_job *job = report->job;
@@ -289,6 +322,8 @@ void pgb_bench_print(struct pgb_output *output, const struct pgb_bench_report *r
 		print_counters(output, report);
 	else
 		pgb_output_note(output, "counters: not available: %s", report->counters_missing);
+	if (report->simulations != NULL)
+		print_simulated(output, report);
 	print_end(output, report);
 	if (report->gain_percent_min >= 0)
 		pgb_output_line(output, "gate: a gain of at least %s is %s",
@@ -335,6 +370,16 @@ static json_t *counters_json(const struct pgb_bench_report *report, size_t comma
 	return counters;
 }
 
+static json_t *simulated_json(const struct pgb_bench_report *report, size_t command)
+{
+	json_t *figures = json_object();
+
+	for (int i = 0; i < PGB_SIMULATED_COUNT; i++)
+		json_object_set_new(figures, pgb_simulated_name((enum pgb_simulated)i),
+				    pgb_json_count(report->simulations[command].values[i]));
+	return figures;
+}
+
 static json_t *command_json(const struct pgb_bench_report *report, size_t command)
 {
 	const struct pgb_bench_result *result = report->result;
@@ -351,6 +396,8 @@ static json_t *command_json(const struct pgb_bench_report *report, size_t comman
 
 	if (report->counters_missing[0] == '\0')
 		json_object_set_new(object, "counters", counters_json(report, command));
+	if (report->simulations != NULL)
+		json_object_set_new(object, "simulated", simulated_json(report, command));
 	if (command > 0) {
 		json_object_set_new(object, "ratio", estimate_json(&comparison->ratio, 1));
 		json_object_set_new(object, "p", json_real(comparison->p));

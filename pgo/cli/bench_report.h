@@ -5,14 +5,16 @@
 
 #include "pgobolt/bench/noise.h"
 #include "pgobolt/bench/runner.h"
+#include "pgobolt/bench/simulate.h"
 #include "pgobolt/pgo/cli/output.h"
 
 struct pgb_bench_report {
 	const struct pgb_bench_job *job;
 	const struct pgb_bench_result *result;
 	const struct pgb_noise *noise;
-	const char *counters_missing; /* why there are none; "" where there are some */
-	double gain_percent_min;      /* the gate; negative: none */
+	const struct pgb_simulation *simulations; /* per command; NULL: none */
+	const char *counters_missing;		  /* why there are none; "" where there are some */
+	double gain_percent_min;		  /* the gate; negative: none */
 };
 
 /* Is the gain of every command but the first at least what was asked? true without a gate. */

@@ -19,7 +19,7 @@ struct bench_options {
 	double precision, failures, min_gain;
 	int metric;
 	const char *metric_from, *save;
-	bool higher_is_better, no_compare;
+	bool higher_is_better, no_compare, simulate;
 	struct pgb_option_list cpus;
 };
 
@@ -83,6 +83,11 @@ static const struct pgb_option table[] = {
 	 AT(save),
 	 .help = "write what --json prints to FILE, too; report takes it from bench.json in its "
 		 "folder"},
+	{.name = "simulate",
+	 AT(simulate),
+	 .help = "run each command once more under valgrind's cachegrind, for instruction cache "
+		 "and "
+		 "branch figures; takes some fifty times as long"},
 	{.name = "warmup",
 	 .kind = PGB_OPTION_UNSIGNED,
 	 .argument = "N",
@@ -176,6 +181,8 @@ static int measure(struct pgb_cli *cli, struct pgb_bench_job *job, struct pgb_er
 	pgb_progress_init(&progress, &cli->output);
 	pgb_interrupt_catch(true);
 	code = pgb_bench_measure(&measured, job, options->min_gain, &progress, error);
+	if (code == 0 && options->simulate)
+		code = pgb_bench_measure_simulated(&measured, &progress, error);
 	pgb_interrupt_catch(false);
 	pgb_progress_done(&progress);
 	if (code == 0)

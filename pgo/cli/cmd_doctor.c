@@ -6,7 +6,7 @@
 #include "pgobolt/pgo/cli/commands.h"
 
 struct doctor_options {
-	const char *llvm_bolt;
+	const char *llvm_bolt, *profile;
 	const char *root;
 };
 
@@ -114,14 +114,23 @@ static int examine(struct pgb_cli *cli, struct doctor *doctor, struct pgb_error 
 {
 	const struct doctor_options *options = cli->options;
 	struct pgb_error unfit = {0};
-	int code = pgb_host_init(&doctor->host, options->root, error);
+	int code;
 
+	if (options->profile != NULL && cli->arguments.operands.count == 0)
+		return pgb_fail(error, PGB_E_USAGE, "--profile needs the binary that it is of");
+	code = pgb_host_init(&doctor->host, options->root, error);
 	if (code == 0 && cli->arguments.operands.count)
 		code = check_binary(cli->arguments.operands.items[0], doctor, error);
 	if (code)
 		return code;
 	doctor->is_elsewhere = options->root != NULL;
 	pgb_doctor_tools(doctor, options->llvm_bolt);
+	if (options->profile != NULL && !doctor->binary_is_unfit) {
+		code = pgb_doctor_benefit(doctor, cli->arguments.operands.items[0],
+					  options->profile, error);
+		if (code)
+			return code;
+	}
 	pgb_doctor_sources(doctor);
 	pgb_doctor_machine(doctor);
 	print_text(cli, &cli->output, doctor);
@@ -153,6 +162,12 @@ static const struct pgb_option options[] = {
 	 .offset = offsetof(struct doctor_options, llvm_bolt),
 	 .help = "look at this llvm-bolt; default: $PGOBOLT_LLVM_BOLT, PATH, the newest in "
 		 "/usr/lib/llvm-*"},
+	{.name = "profile",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "PATH",
+	 .offset = offsetof(struct doctor_options, profile),
+	 .help = "a recording or fdata file of BINARY: also tell whether llvm-bolt will help, from "
+		 "its hot code and its branches"},
 	{.name = "root",
 	 .hidden = true, /* for tests: other machines' /sys and /proc */
 	 .kind = PGB_OPTION_STRING,
@@ -165,6 +180,7 @@ static const struct pgb_option options[] = {
 static const struct pgb_example examples[] = {
 	{"pgobolt doctor", "what works on this machine, and how to mend what does not"},
 	{"pgobolt doctor ./app", "also: is this binary built so that it can be optimized"},
+	{"pgobolt doctor ./app --profile pgobolt.data", "also: will llvm-bolt help it"},
 	{"pgobolt doctor --json", "the same for scripts"},
 	{NULL, NULL},
 };

@@ -26,6 +26,13 @@ void pgb_doctor_sources(struct doctor *doctor);
 /* Fill machine; behind sources. */
 void pgb_doctor_machine(struct doctor *doctor);
 
+/*
+ * Add to `binary` how much there is to gain, as this profile shows it; behind tools. Errors: those
+ * of choosing and reading the profile.
+ */
+int pgb_doctor_benefit(struct doctor *doctor, const char *binary, const char *profile,
+		       struct pgb_error *error);
+
 /* Add a finding; `remedy` NULL: none. */
 __attribute__((format(printf, 5, 6))) void pgb_doctor_add(struct pgb_findings *findings,
 							  enum pgb_severity severity,
