@@ -2,6 +2,7 @@
 /* argv to one command's run, and its result to an exit status. */
 #include <jansson.h>
 #include <locale.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -166,6 +167,22 @@ static int run_as_shim(const char *const *argv)
 	return pgb_exit_status_of_runner(code, true, false);
 }
 
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+/*
+ * A write over the limit of `ulimit -f` then fails with a reason, and does not end us. A handler:
+ * what is ignored would be so in the programs that we run.
+ */
+static void survive_file_size_limit(void)
+{
+	const struct sigaction action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART};
+
+	sigaction(SIGXFSZ, &action, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct invocation invocation = {0};
@@ -175,6 +192,7 @@ int main(int argc, char **argv)
 
 	if (argc > 0 && pgb_shim_is_one(argv[0]))
 		return run_as_shim((const char *const *)argv);
+	survive_file_size_limit();
 	setlocale(LC_CTYPE, "");
 	code = read_command_line(&invocation, words, &error);
 	set_up_output(&invocation, words);

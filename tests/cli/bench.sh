@@ -100,3 +100,16 @@ got=$?
 last='pgobolt bench, terminated'
 [ "$got" -eq 1 ] || fail "$last: exit status $got, not 1"
 stdout_has 'ended early, as asked'
+
+# figures of a simulated CPU, or why there are none
+run 0 bench -n 1 --no-compare --simulate 'exec /bin/true' 'exec /bin/true'
+if command -v valgrind >/dev/null; then
+	stdout_has 'L1-icache misses'
+	run 0 --json bench -n 1 --simulate 'exec /bin/true'
+	stdout_has '"simulated"'
+fi
+mkdir -p path && ln -sf "$(command -v sh)" "$(command -v true)" path
+last='pgobolt bench --simulate, without valgrind'
+PATH=$PWD/path "$PGOBOLT" bench -n 1 --simulate true >"$scratch/stdout" 2>"$scratch/stderr" ||
+	fail "$last: exit status $?"
+stderr_has 'apt-get install valgrind'

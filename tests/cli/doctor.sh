@@ -122,3 +122,14 @@ printf 'hello\n' >text
 run 1 doctor text
 stderr_has 'text'
 run 2 doctor a b
+run 2 doctor --profile x
+
+# will llvm-bolt help?
+if [ -x kept ]; then
+	printf '1 main 0 1 main 4 0 100\n' >kept.fdata
+	"$PGOBOLT" doctor kept --profile kept.fdata >"$scratch/stdout" 2>"$scratch/stderr" </dev/null
+	last='pgobolt doctor kept --profile'
+	stdout_has 'hot code:'
+	stdout_has 'little to gain'
+	run 1 doctor kept --profile missing
+fi

@@ -277,3 +277,10 @@ printf 'before\n1 main 2a 1 main 10 1 7\n1 we\\ ird e 1 loc1/1 c 0 6\nafter\n' >
 diff expected shared || fail 'merge -o -: a file that stdout leads to was overwritten'
 run 2 merge --json one.fdata -o -
 stdout_is_json
+
+# a limit on the size of files: said, survived, and nothing is left
+mkdir limited
+(ulimit -f 0 && exec "$PGOBOLT" merge one.fdata two.fdata -o limited/OUT >/dev/null 2>&1)
+status=$?
+[ $status -eq 3 ] || fail "ulimit -f 0: exit status $status, not 3"
+[ -z "$(ls -A limited)" ] || fail "ulimit -f 0: left $(ls -A limited)"

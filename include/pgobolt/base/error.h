@@ -80,6 +80,7 @@ static inline int pgb_code_from_errno(int number)
 	case ENFILE:
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 	case ENOMEM:
 		return PGB_E_RESOURCE;
 	case EEXIST:
