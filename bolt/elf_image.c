@@ -71,31 +71,11 @@ static void index_loaded(struct pgb_elf_image *image)
 			compare_loaded, image->sections.items);
 }
 
-/* The table is at the end of most files, so that it is the first to go. */
-static bool is_section_table_cut(const struct pgb_elf_image *image)
-{
-	Elf64_Ehdr head;
-	uint64_t size_bytes;
-
-	if (image->map.size_bytes < sizeof(head))
-		return true;
-	memcpy(&head, image->map.bytes, sizeof(head));
-	size_bytes = (uint64_t)head.e_shnum * head.e_shentsize;
-	return head.e_shoff != 0 && (head.e_shoff > image->map.size_bytes ||
-				     size_bytes > image->map.size_bytes - head.e_shoff);
-}
-
 static int read_sections(struct pgb_elf_image *image, const char *path, struct pgb_error *error)
 {
 	size_t count, names;
 	GElf_Shdr header;
 
-	if (is_section_table_cut(image)) {
-		pgb_fail(error, PGB_E_TRUNCATED,
-			 "%s is cut short: %zu bytes, and its section table lies behind them", path,
-			 image->map.size_bytes);
-		return pgb_remedy(error, "build or copy it again");
-	}
 	/* A file without sections is legal; llvm-bolt cannot use it, but we can name its build. */
 	if (elf_getshdrnum(image->elf, &count) != 0)
 		return pgb_fail(error, PGB_E_CORRUPT, "%s: section headers: %s", path,
@@ -288,6 +268,19 @@ const uint8_t *pgb_elf_image_bytes_at(const struct pgb_elf_image *image, uint64_
 		return image->map.bytes + segment->offset_file + offset;
 	}
 	return NULL;
+}
+
+bool pgb_elf_image_is_cut(const struct pgb_elf_image *image)
+{
+	Elf64_Ehdr head;
+	uint64_t size_bytes;
+
+	if (image->map.size_bytes < sizeof(head))
+		return true;
+	memcpy(&head, image->map.bytes, sizeof(head));
+	size_bytes = (uint64_t)head.e_shnum * head.e_shentsize;
+	return head.e_shoff != 0 && (head.e_shoff > image->map.size_bytes ||
+				     size_bytes > image->map.size_bytes - head.e_shoff);
 }
 
 bool pgb_elf_image_has_symbols(const struct pgb_elf_image *image)

@@ -311,6 +311,10 @@ static int compare(struct pgb_comparison *comparison, struct pgb_profile *profil
 		bad(comparison, "headers", "%s", broken.message);
 		return 0;
 	}
+	if (pgb_elf_image_is_cut(comparison->optimized)) {
+		bad(comparison, "elf", "it is cut short: its section table lies behind its end");
+		return 0;
+	}
 	check_kind(comparison);
 	check_segments(comparison);
 	check_entry(comparison);

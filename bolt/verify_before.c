@@ -68,7 +68,13 @@ static bool check_whole(const struct pgb_elf_image *image, struct pgb_findings *
 			(unsigned long long)segment->offset_file);
 		return false;
 	}
-	return true;
+	if (!pgb_elf_image_is_cut(image))
+		return true;
+	pgb_findings_add(findings, PGB_FINDING_ERROR, PGB_E_TRUNCATED, "elf",
+			 "build or copy it again",
+			 "it is cut short: %llu bytes, and its section table lies behind them",
+			 (unsigned long long)binary->size_bytes);
+	return false;
 }
 
 /* What llvm-bolt must not be let loose on, whatever flags it was built with. */

@@ -44,7 +44,7 @@ for bad in text empty; do
 	stderr_has "$bad"
 done
 run 1 verify cut
-stderr_has 'cut short'
+stdout_has 'cut short'
 run 1 verify missing
 stderr_has 'missing'
 run 1 verify .

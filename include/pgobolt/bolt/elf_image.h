@@ -88,6 +88,8 @@ const struct pgb_elf_function *pgb_elf_image_function_named(const struct pgb_elf
 const char *pgb_elf_image_alias(const struct pgb_elf_image *image, uint32_t index);
 uint64_t pgb_elf_image_secondary_entry(const struct pgb_elf_image *image, uint32_t index);
 
+/* Does the file end before its section table does, which stands at the end of most? */
+bool pgb_elf_image_is_cut(const struct pgb_elf_image *image);
 bool pgb_elf_image_has_symbols(const struct pgb_elf_image *image);
 /* Relocation sections against executable code are there (-Wl,--emit-relocs). */
 bool pgb_elf_image_has_code_relocations(const struct pgb_elf_image *image);
