@@ -232,7 +232,7 @@ END
 	RUSTC_BOOTSTRAP=1 run 0 build --instrument -- "$old" -O -o app main.rs \
 		-Zno-profiler-runtime -Clink-arg="$runtime" -Clink-arg=-lc
 	run 0 train -- ./app
-	stderr_has "llvm-$major: 1 raw profiles"
+	stderr_has "llvm-$major: 1 raw profile"
 	run 0 build --use -- "$old" -O -o app main.rs
 	stderr_lacks "warning"
 	has_relocations app
