@@ -32,6 +32,7 @@ static const char style[] =
 	"h2{font-size:1.15rem;font-weight:650;margin:3rem 0 .5rem;padding-top:.7rem;"
 	"border-top:2px solid var(--ink)}"
 	"h3{font-size:1rem;font-weight:600;margin:1.6rem 0 .3rem;overflow-wrap:anywhere}"
+	"p,footer,figcaption{overflow-wrap:anywhere}"
 	"p{margin:.4rem 0;max-width:44rem}"
 	".soft,figcaption,caption{color:var(--soft)}"
 	".lead{font-size:1.05rem;color:var(--soft);margin-top:.6rem}"

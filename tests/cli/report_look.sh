@@ -16,7 +16,10 @@ browse() {
 }
 browse --dump-dom 'data:text/html,<p>works' >dom && grep -q works dom ||
 	skip_all "Chromium does not run here: $(tail -n 1 browser.log)"
-run 0 report -o report.html "$SRCDIR/tests/cli/report_fixture"
+# a path without a place to break it at
+folder=$(printf 'long%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20)
+cp -r "$SRCDIR/tests/cli/report_fixture" $folder
+run 0 report -o report.html $folder
 
 shoot() {
 	browse --blink-settings=preferredColorScheme=$2 --window-size=$3 --screenshot="$PWD/$1.png" \
