@@ -281,7 +281,7 @@ void walk_tickets_take(struct walk_tickets *tickets, uint64_t random, struct wal
 void walk_tickets_vary(struct walk_tickets *tickets, uint64_t random)
 {
 	uint64_t mean = tickets->attr.sample_period;
-	uint64_t period = mean / 4 + random % (mean * 3 / 2);
+	uint64_t period = mean * 3 / 4 + random % (mean / 2);
 
 	if (tickets->root == 0)
 		return;

@@ -55,9 +55,9 @@ unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout
 /* Take all tickets at hand; `random` chooses. */
 void walk_tickets_take(struct walk_tickets *tickets, uint64_t random, struct walk_draw *draw);
 /*
- * Let a program that we started, and tasks that start from now on, draw their tickets at another
- * period, of which the chosen one is the mean: those of many alike children must not all fall on
- * the same places, and short-lived ones must not always miss. Call it now and then.
+ * Let a program that we started, and tasks that start from now on, draw their tickets at a period
+ * a quarter longer or shorter: those of many alike children must not all fall on the same places.
+ * A task keeps for life what it starts with, so no period may be dear. Call it now and then.
  */
 void walk_tickets_vary(struct walk_tickets *tickets, uint64_t random);
 

@@ -7,8 +7,8 @@
  * perf's cpu-clock. A ticket is worth max_overhead percent of its period; a visit is paid for with
  * the time it took, so the sum of all visits keeps to the percentage. Of the tickets at hand one is
  * drawn at random. Tickets cost, too (a timer interrupt, our waking up: 13 and some 20 us in a
- * virtual machine), so there are not many more of them than can be paid for. The periods of a
- * program that we start vary: else its children that live shorter than a period are never met.
+ * virtual machine), so there are not many more of them than can be paid for. Processes that live
+ * shorter than a period are hardly ever visited.
  *
  * A visit follows a fixed number of instructions, not of branches: a ticket stands for a length of
  * time, and where branches are dense more of them fall into it. With a fixed number of branches
