@@ -28,7 +28,7 @@ unsymbolized() {
 	awk '
 	$1 == "T" || $1 == "R" { ranges[$3 "-" $4] += $5; branches[$2 "->" $3] += $5 }
 	$1 == "F" || $1 == "f" || $1 == "r" { ranges[$2 "-" $3] += $4 }
-	$1 == "B" && $2 != 0 && $3 != 0 { branches[$2 "->" $3] += $4 }
+	$1 == "B" && $3 != 0 { branches[$2 "->" $3] += $4 }
 	END {
 		count = 0
 		for (key in ranges)
