@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@ enum {
 	WAITING_MAX = 256,
 	/* After the end: watchers look once a second, and large programs take a while to write. */
 	LEFTOVER_MS = 10000,
+	/* After the end of a recording's time: whoever runs a copy then does not watch. */
+	WATCHER_MS = 5000,
 	/* What was written so long ago is not being written any more. */
 	SETTLED_S = 3,
 };
@@ -157,6 +160,34 @@ static int start(struct pgb_instrument *instrument, struct pgb_error *error)
 	return code;
 }
 
+static bool is_copy(const struct pgb_instrument *instrument, const struct stat *status)
+{
+	for (size_t i = 0; i < instrument->targets.count; i++)
+		if (instrument->targets.items[i].device == status->st_dev &&
+		    instrument->targets.items[i].inode == status->st_ino)
+			return true;
+	return false;
+}
+
+static bool runs_copy(const struct pgb_instrument *instrument, pid_t pid)
+{
+	char *path = pgb_format("/proc/%d/exe", (int)pid);
+	struct stat status;
+	bool is = stat(path, &status) == 0 && is_copy(instrument, &status);
+
+	free(path);
+	return is;
+}
+
+/*
+ * A copy's child that runs the copy too may be the watcher that writes its counts, which it does
+ * once more when it sees its parent gone.
+ */
+static bool may_watch(const struct pgb_process_relative *member, const void *context)
+{
+	return runs_copy(context, member->pid) && runs_copy(context, member->parent);
+}
+
 /* Ends with the command, or with what the duration or a signal makes of it. */
 static void follow(struct pgb_instrument *instrument)
 {
@@ -174,7 +205,8 @@ static void follow(struct pgb_instrument *instrument)
 		if (config->duration_ns && !stats->stopped &&
 		    now_ns() - begin_ns >= config->duration_ns) {
 			stats->stopped = true;
-			pgb_process_tree_kill(instrument->process.pid, SIGTERM);
+			pgb_process_tree_kill_but(instrument->process.pid, SIGTERM, may_watch,
+						  instrument);
 		}
 		for_raw(instrument, count_one, &waiting);
 		if (waiting > WAITING_MAX)
@@ -186,32 +218,29 @@ static void follow(struct pgb_instrument *instrument)
 	stats->exit_signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 }
 
-static bool is_copy(const struct pgb_instrument *instrument, const struct stat *status)
-{
-	for (size_t i = 0; i < instrument->targets.count; i++)
-		if (instrument->targets.items[i].device == status->st_dev &&
-		    instrument->targets.items[i].inode == status->st_ino)
-			return true;
-	return false;
-}
-
-/* Processes that run a copy: programs that went on in the background, watchers that write. */
-static size_t count_running(const struct pgb_instrument *instrument)
+/* `number` to processes that run a copy: programs that went on in the background, watchers. */
+static size_t signal_running(const struct pgb_instrument *instrument, int number)
 {
 	DIR *listing = opendir("/proc");
 	struct dirent *entry;
 	size_t count = 0;
 
 	while (listing && (entry = readdir(listing)) != NULL) {
-		struct stat status;
-		char *path;
+		pid_t pid = (pid_t)atoi(entry->d_name);
+		int pidfd;
 
-		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
+		if (pid <= 0 || !runs_copy(instrument, pid))
 			continue;
-		path = pgb_format("/proc/%s/exe", entry->d_name);
-		if (stat(path, &status) == 0 && is_copy(instrument, &status))
-			count++;
-		free(path);
+		count++;
+		if (number == 0)
+			continue;
+		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		if (pidfd < 0)
+			continue;
+		/* the number may have been given away since */
+		if (runs_copy(instrument, pid))
+			syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+		close(pidfd);
 	}
 	if (listing)
 		closedir(listing);
@@ -223,12 +252,18 @@ static void await_leftovers(struct pgb_instrument *instrument)
 	const struct pgb_session_signals *signals = instrument->config.signals;
 	const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
 	uint64_t begin_ns = now_ns();
+	bool ending = !instrument->stats.stopped;
 	size_t count;
 
-	while ((count = count_running(instrument)) > 0) {
+	while ((count = signal_running(instrument, 0)) > 0) {
 		bool impatient = signals && signals->count > instrument->signals_seen;
+		uint64_t waited_ns = now_ns() - begin_ns;
 
-		if (impatient || now_ns() - begin_ns > (uint64_t)LEFTOVER_MS * 1000000) {
+		if (!ending && waited_ns > (uint64_t)WATCHER_MS * 1000000) {
+			signal_running(instrument, SIGTERM);
+			ending = true;
+		}
+		if (impatient || waited_ns > (uint64_t)LEFTOVER_MS * 1000000) {
 			pgb_log(instrument->config.log, PGB_LOG_WARNING,
 				"%zu processes with counters still run: what they count is lost",
 				count);

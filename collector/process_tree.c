@@ -60,11 +60,11 @@ static int send_signal(int pidfd, int number)
 	return (int)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
 }
 
-static void add_member(struct pgb_process_tree *tree, pid_t pid)
+static void add_member(struct pgb_process_tree *tree, const struct kinship *kin)
 {
-	struct pgb_process_relative member = {.pid = pid};
+	struct pgb_process_relative member = {.pid = kin->pid, .parent = kin->parent};
 
-	member.pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	member.pidfd = (int)syscall(SYS_pidfd_open, kin->pid, 0);
 	if (member.pidfd >= 0)
 		pgb_array_push(&tree->members, member);
 }
@@ -97,7 +97,7 @@ static bool gather(struct pgb_process_tree *tree, pid_t root)
 			    holds(&family, all.items[k].pid))
 				continue;
 			pgb_array_push(&family, all.items[k].pid);
-			add_member(tree, all.items[k].pid);
+			add_member(tree, &all.items[k]);
 		}
 	}
 	pgb_array_release(&all);
@@ -133,11 +133,36 @@ void pgb_process_tree_release(struct pgb_process_tree *tree)
 	pgb_array_release(&tree->members);
 }
 
-void pgb_process_tree_kill(pid_t root, int number)
+static void spare(struct pgb_process_tree *tree, pgb_process_spared *spared, const void *context)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tree->members.count; i++) {
+		const struct pgb_process_relative member = tree->members.items[i];
+
+		if (!spared(&member, context)) {
+			tree->members.items[kept++] = member;
+			continue;
+		}
+		send_signal(member.pidfd, SIGCONT);
+		close(member.pidfd);
+	}
+	tree->members.count = kept;
+}
+
+void pgb_process_tree_kill_but(pid_t root, int number, pgb_process_spared *spared,
+			       const void *context)
 {
 	struct pgb_process_tree tree = {0};
 
 	pgb_process_tree_hold(&tree, root);
+	if (spared)
+		spare(&tree, spared, context);
 	pgb_process_tree_signal(&tree, root, number);
 	pgb_process_tree_release(&tree);
+}
+
+void pgb_process_tree_kill(pid_t root, int number)
+{
+	pgb_process_tree_kill_but(root, number, NULL, NULL);
 }

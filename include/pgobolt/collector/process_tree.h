@@ -6,12 +6,13 @@
 #ifndef PGOBOLT_COLLECTOR_PROCESS_TREE_H
 #define PGOBOLT_COLLECTOR_PROCESS_TREE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "pgobolt/base/array.h"
 
 struct pgb_process_relative {
-	pid_t pid;
+	pid_t pid, parent;
 	int pidfd; /* what is signalled: a number may name another process by then */
 };
 
@@ -31,5 +32,9 @@ void pgb_process_tree_release(struct pgb_process_tree *tree);
 
 /* Hold, signal and release. */
 void pgb_process_tree_kill(pid_t root, int number);
+/* Those for whom `spared` is true are not signalled: they go on. */
+typedef bool pgb_process_spared(const struct pgb_process_relative *member, const void *context);
+void pgb_process_tree_kill_but(pid_t root, int number, pgb_process_spared *spared,
+			       const void *context);
 
 #endif
