@@ -59,13 +59,26 @@ static const char *find_line(const char *text, const char *beginning)
 	return NULL;
 }
 
+static void add_value(struct pgb_simulation *simulation, const char *event, size_t length,
+		      uint64_t value)
+{
+	for (int k = 0; k < PGB_SIMULATED_COUNT; k++)
+		if (strlen(figures[k].event) == length &&
+		    memcmp(figures[k].event, event, length) == 0)
+			simulation->values[k] = value > UINT64_MAX - simulation->values[k]
+							? UINT64_MAX
+							: simulation->values[k] + value;
+}
+
 /* "events: Ir I1mr .." names the columns of "summary: 123 4 ..". */
 bool pgb_simulate_parse(struct pgb_simulation *simulation, const char *text)
 {
 	const char *events = find_line(text, "events:"), *summary;
+	struct pgb_simulation sum = *simulation;
 
 	summary = events ? find_line(events, "summary:") : NULL;
-	if (summary == NULL)
+	/* without its end, the last number may be cut */
+	if (summary == NULL || strchr(summary, '\n') == NULL)
 		return false;
 	for (int i = 0; i < EVENTS_MOST; i++) {
 		size_t length;
@@ -73,20 +86,19 @@ bool pgb_simulate_parse(struct pgb_simulation *simulation, const char *text)
 		char *end;
 
 		events += strspn(events, " ");
+		summary += strspn(summary, " ");
 		length = strcspn(events, " \n");
 		if (length == 0)
 			break;
-		value = strtoull(summary, &end, 10);
-		if (end == summary)
+		if (*summary < '0' || *summary > '9')
 			return false;
-		for (int k = 0; k < PGB_SIMULATED_COUNT; k++)
-			if (strlen(figures[k].event) == length &&
-			    memcmp(figures[k].event, events, length) == 0)
-				simulation->values[k] += value;
+		value = strtoull(summary, &end, 10);
+		add_value(&sum, events, length, value);
 		events += length;
 		summary = end;
 	}
-	simulation->processes++;
+	sum.processes++;
+	*simulation = sum;
 	return true;
 }
 

@@ -62,6 +62,11 @@ int pgb_trials_of_functions(void *context, const struct pgb_bisect_trial *trials
 			    bool *passed, struct pgb_error *error);
 int pgb_trials_of_options(void *context, const struct pgb_bisect_trial *trials, size_t count,
 			  bool *passed, struct pgb_error *error);
+/*
+ * The journal of a search: `head`, then lines "KEY good" or "KEY bad". Nothing is taken of one with
+ * another head; a line that was cut short or damaged is left out.
+ */
+void pgb_trials_read_journal(struct pgb_trials *trials, const char *text, const char *head);
 /* Write these functions' names, and those of all fragments, one a line. */
 int pgb_trials_write_names(const struct pgb_trials *trials, const char *path,
 			   const struct pgb_elf_function *const *functions, size_t count,

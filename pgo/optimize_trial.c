@@ -255,18 +255,22 @@ static uint64_t hash_setting(const struct pgb_trials *trials)
 	return hash;
 }
 
-/* Lines "KEY good" or "KEY bad" behind the setting's; a line that was cut short ends it. */
-static void read_journal(struct pgb_trials *trials, const char *text, const char *head)
+void pgb_trials_read_journal(struct pgb_trials *trials, const char *text, const char *head)
 {
+	enum { DIGITS = 16 };
+
 	if (strncmp(text, head, strlen(head)) != 0)
 		return;
 	text += strlen(head);
 	for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
-		uint64_t key = strtoull(text, NULL, 16);
+		uint64_t key;
 
-		if (end - text == 16 + 5 && strncmp(text + 16, " good", 5) == 0)
+		if (strspn(text, "0123456789abcdef") != DIGITS)
+			continue;
+		key = strtoull(text, NULL, 16);
+		if (end - text == DIGITS + 5 && strncmp(text + DIGITS, " good", 5) == 0)
 			pgb_array_push(&trials->passed, key);
-		else if (end - text == 16 + 4 && strncmp(text + 16, " bad", 4) == 0)
+		else if (end - text == DIGITS + 4 && strncmp(text + DIGITS, " bad", 4) == 0)
 			pgb_array_push(&trials->failed, key);
 	}
 }
@@ -279,7 +283,7 @@ static int open_journal(struct pgb_trials *trials, struct pgb_error *error)
 	int code;
 
 	if (pgb_file_read(&text, trials->journal, JOURNAL_BYTES_MOST, NULL) == 0)
-		read_journal(trials, pgb_text_string(&text), head);
+		pgb_trials_read_journal(trials, pgb_text_string(&text), head);
 	pgb_text_release(&text);
 	/* written anew: what was cut short, or of another search, goes */
 	code = pgb_out_open(&out, trials->journal, error);

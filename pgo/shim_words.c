@@ -6,7 +6,12 @@
 #include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/shim.h"
 
-enum { RESPONSE_DEPTH_MAX = 8, RESPONSE_SIZE_MAX = 4 << 20, ENCODED_SEPARATOR = 0x1f };
+enum {
+	RESPONSE_DEPTH_MAX = 8,
+	RESPONSE_SIZE_MAX = 4 << 20,
+	RESPONSE_TOTAL_MAX = 16 << 20, /* of all files: one may name itself many times */
+	ENCODED_SEPARATOR = 0x1f,
+};
 
 void pgb_shim_words_add(struct pgb_shim_words *words, const char *word)
 {
@@ -59,22 +64,26 @@ static char *next_word(const char **at, const char *end)
 	return pgb_text_detach(&word);
 }
 
-static void expand_word(struct pgb_shim_words *words, const char *word, unsigned int depth)
+/* `left`: bytes of response files that may still be read. */
+static void expand_word(struct pgb_shim_words *words, const char *word, unsigned int depth,
+			size_t *left)
 {
 	struct pgb_text content = {0};
 	const char *at, *end;
 	char *inner;
 
 	if (word[0] != '@' || depth >= RESPONSE_DEPTH_MAX ||
-	    pgb_file_read(&content, word + 1, RESPONSE_SIZE_MAX, NULL) != 0) {
+	    pgb_file_read(&content, word + 1, RESPONSE_SIZE_MAX, NULL) != 0 ||
+	    content.length >= *left) {
 		pgb_shim_words_add(words, word);
 		pgb_text_release(&content);
 		return;
 	}
+	*left -= content.length + 1;
 	at = pgb_text_string(&content);
 	end = at + content.length;
 	while ((inner = next_word(&at, end)) != NULL) {
-		expand_word(words, inner, depth + 1);
+		expand_word(words, inner, depth + 1, left);
 		free(inner);
 	}
 	pgb_text_release(&content);
@@ -82,8 +91,10 @@ static void expand_word(struct pgb_shim_words *words, const char *word, unsigned
 
 void pgb_shim_expand(struct pgb_shim_words *words, const char *const *arguments)
 {
+	size_t left = RESPONSE_TOTAL_MAX;
+
 	for (; *arguments; arguments++)
-		expand_word(words, *arguments, 0);
+		expand_word(words, *arguments, 0, &left);
 	pgb_array_push(&words->items, NULL);
 }
 

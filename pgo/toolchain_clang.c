@@ -93,13 +93,14 @@ void pgb_llvm_profdata_parse(struct pgb_merge_counts *counts, const char *shown)
 {
 	counts->functions = number_behind(shown, "Total functions: ");
 	counts->functions_run = number_behind(shown, "maximum count (>= 1): ");
-	for (; *shown; shown += strcspn(shown, "\n") + (shown[strcspn(shown, "\n")] == '\n')) {
-		const char *behind = strstr(shown, ": (Max = 0 Sum = 0)\n");
+	for (const char *end; (end = strchr(shown, '\n')) != NULL; shown = end + 1) {
+		static const char mark[] = ": (Max = 0 Sum = 0)";
+		size_t length = (size_t)(end - shown), behind = strlen(mark);
 
-		if (strncmp(shown, "  ", 2) != 0 || behind == NULL ||
-		    (size_t)(behind - shown) > strcspn(shown, "\n"))
+		if (strncmp(shown, "  ", 2) != 0 || length < 2 + behind ||
+		    memcmp(end - behind, mark, behind) != 0)
 			continue;
-		pgb_text_add_bytes(&counts->unreached, shown + 2, (size_t)(behind - shown) - 2);
+		pgb_text_add_bytes(&counts->unreached, shown + 2, length - 2 - behind);
 		pgb_text_add(&counts->unreached, "\n");
 	}
 }

@@ -57,7 +57,7 @@ struct pgb_shim_settings {
 
 /*
  * The words behind argv[0], with response files (@FILE, as gcc reads them) in their places. One
- * that cannot be read stays a word. At most 8 deep, 4 MiB each.
+ * that cannot be read stays a word. At most 8 deep, 4 MiB each, 16 MiB in all.
  */
 void pgb_shim_expand(struct pgb_shim_words *words, const char *const *arguments);
 
