@@ -196,31 +196,60 @@ static void add_place(struct pgb_pipeline *pipeline, enum pgb_step_index step,
 		       pgb_pipeline_place(pipeline, variant));
 }
 
-/* One recording of the commands: FOLDER/NAME, anew. */
+/* All training commands, one after the other. */
+static char *all_training(const struct pgb_pipeline *pipeline)
+{
+	const struct pgb_pipeline_config *config = pipeline->config;
+	struct pgb_text text = {0};
+
+	for (size_t i = 0; i < config->training_count; i++) {
+		char *command = expand(pipeline, config->training[i].command);
+
+		pgb_text_addf(&text, config->training_count > 1 ? "%s( %s )" : "%s%s",
+			      i ? " && " : "", command);
+		free(command);
+	}
+	return pgb_text_detach(&text);
+}
+
+/* Samples need time: again and again, until it has run for so long. */
+static char *recorded_words(const struct pgb_pipeline *pipeline)
+{
+	const struct pgb_pipeline_config *config = pipeline->config;
+	char *command = config->record ? expand(pipeline, config->record) : all_training(pipeline);
+	unsigned long seconds = (unsigned long)(config->record_time_ns / 1000000000);
+	char *loop, *words;
+
+	if (seconds == 0) {
+		words = program_words(command);
+		free(command);
+		return words;
+	}
+	loop = pgb_format("end=$(($(date +%%s) + %lu)); while :; do ( %s ) || exit; "
+			  "[ $(date +%%s) -lt $end ] || exit 0; done",
+			  seconds, command);
+	words = program_words(loop);
+	free(loop);
+	free(command);
+	return words;
+}
+
+/* One recording: FOLDER/NAME, anew. */
 static void plan_recording(struct pgb_pipeline *pipeline, enum pgb_step_index step,
 			   const char *name)
 {
 	const struct pgb_pipeline_config *config = pipeline->config;
 	char *path = pgb_format("%s/%s", pipeline->folder, name), *folder = quoted(path);
-	char *binary = quoted(config->binary);
+	char *binary = quoted(config->binary), *words = recorded_words(pipeline);
 	char *source = config->source ? quoted(config->source) : NULL;
-	size_t count = config->record ? 1 : config->training_count;
 
 	add(pipeline, step, "rm -rf %s %s.old", folder, folder);
-	for (size_t i = 0; i < count; i++) {
-		char *command = expand(pipeline, config->record ? config->record
-								: config->training[i].command);
-		char *words = program_words(command);
-
-		add(pipeline, step, "pgobolt record%s%s%s -o %s --for %s -- %s",
-		    source ? " --source " : "", source ? source : "", i > 0 ? " --add" : "", folder,
-		    binary, words);
-		free(command);
-		free(words);
-	}
+	add(pipeline, step, "pgobolt record%s%s -o %s --for %s -- %s", source ? " --source " : "",
+	    source ? source : "", folder, binary, words);
 	free(path);
 	free(folder);
 	free(binary);
+	free(words);
 	free(source);
 }
 
@@ -345,28 +374,11 @@ static void plan_check(struct pgb_pipeline *pipeline)
 	free(command);
 }
 
-/* The command to be timed: all training commands where none is given. */
-static char *bench_command(const struct pgb_pipeline *pipeline)
-{
-	const struct pgb_pipeline_config *config = pipeline->config;
-	struct pgb_text text = {0};
-
-	if (config->bench)
-		return expand(pipeline, config->bench);
-	for (size_t i = 0; i < config->training_count; i++) {
-		char *command = expand(pipeline, config->training[i].command);
-
-		pgb_text_addf(&text, config->training_count > 1 ? "%s( %s )" : "%s%s",
-			      i ? " && " : "", command);
-		free(command);
-	}
-	return pgb_text_detach(&text);
-}
-
 static void plan_bench(struct pgb_pipeline *pipeline)
 {
 	const struct pgb_pipeline_config *config = pipeline->config;
-	char *command = bench_command(pipeline), *output = quoted_output(pipeline, STEP_BENCH);
+	char *command = config->bench ? expand(pipeline, config->bench) : all_training(pipeline);
+	char *output = quoted_output(pipeline, STEP_BENCH);
 	struct pgb_text line = {0};
 
 	pgb_text_add(&line, "pgobolt bench --json");

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -13,6 +14,9 @@
 #include "pgobolt/pgo/cli/progress.h"
 #include "pgobolt/pgo/cli/table.h"
 #include "pgobolt/pgo/pipeline.h"
+#include "pgobolt/pgo/recording.h"
+
+#define RECORD_TIME_NS UINT64_C(30000000000)
 
 enum { TAIL_LINES = 15, TAIL_BYTES = 16384, LOG_SIZE_MAX = 64 << 20 };
 
@@ -91,6 +95,26 @@ static void show_progress(void *context, const struct pgb_step *step, uint64_t e
 	free(printable);
 }
 
+/* A profile that tells too little is the first thing to know about a small gain. */
+static void show_grade(struct run *run)
+{
+	char *path = pgb_format("%s/recording", pgb_pipeline_folder(run->pipeline));
+	struct pgb_output *output = &run->cli->output;
+	struct pgb_recording recording = {0};
+	const struct pgb_recorded_binary *binary = NULL;
+
+	if (pgb_recording_read(&recording, path, NULL) == 0)
+		binary = pgb_recording_main(&recording);
+	if (binary != NULL && binary->quality.reasons.count > 0 && !output->quiet) {
+		char head[] = "    profile of grade ?: ";
+
+		*strchr(head, '?') = binary->quality.grade;
+		pgb_output_wrapped(output, head, 4, binary->quality.reasons.items[0].text);
+	}
+	pgb_recording_release(&recording);
+	free(path);
+}
+
 /* What pgobolt's own commands warned of, in a step that is done. */
 static void show_warnings(struct run *run, const struct pgb_step *step)
 {
@@ -128,6 +152,8 @@ static void show_ended(void *context, const struct pgb_step *step, bool kept)
 				pgb_step_status_word(step->status), time.text);
 	if (!kept && step->status == PGB_STEP_DONE)
 		show_warnings(run, step);
+	if (step->status == PGB_STEP_DONE && strcmp(step->name, "recording") == 0)
+		show_grade(run);
 }
 
 static void show_warning(void *context, const char *text)
@@ -150,6 +176,7 @@ static void fill_config(struct run *run)
 	config->check = options->check;
 	config->bench = options->bench;
 	config->source = options->source;
+	config->record_time_ns = options->record_time_ns ? options->record_time_ns : RECORD_TIME_NS;
 	config->llvm_bolt = options->llvm_bolt;
 	config->bench_runs = options->bench_runs;
 	config->bench_time_ns = options->bench_time_ns;

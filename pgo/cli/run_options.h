@@ -10,7 +10,7 @@ struct pgb_run_options {
 	const char *build, *clean, *record, *check, *bench, *binary;
 	const char *source, *state, *llvm_bolt, *config;
 	struct pgb_option_list train, weights;
-	uint64_t bench_runs, bench_time_ns;
+	uint64_t bench_runs, bench_time_ns, record_time_ns;
 	bool cargo, sample, partial_training, no_compare, allow_stale, no_report;
 	bool dry_run, fresh; /* on the command line alone */
 };

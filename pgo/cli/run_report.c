@@ -50,7 +50,8 @@ static struct pgb_run_ratio ratio_of(const struct pgb_comparison *comparison)
 
 	return (struct pgb_run_ratio){ratio->value, ratio->low, ratio->high,
 				      comparison->verdict == PGB_VERDICT_FASTER ||
-					      comparison->verdict == PGB_VERDICT_SLOWER};
+					      comparison->verdict == PGB_VERDICT_SLOWER,
+				      comparison->verdict == PGB_VERDICT_TOO_FEW};
 }
 
 /* Three comparisons share the chance of error. */
@@ -71,8 +72,8 @@ static void compare(struct pgb_run_times *times, const double *values, size_t ro
 	for (size_t v = 0; v < VARIANTS; v++) {
 		const struct pgb_estimate *median = &comparisons[v].median;
 
-		times->seconds[v] =
-			(struct pgb_run_ratio){median->value, median->low, median->high, true};
+		times->seconds[v] = (struct pgb_run_ratio){median->value, median->low, median->high,
+							   true, rounds < 2};
 		times->to_baseline[v] = ratio_of(&comparisons[v]);
 	}
 	times->to_pgo = ratio_of(&of_two[1]);
@@ -101,7 +102,9 @@ int pgb_run_times_read(struct pgb_run_times *times, const char *path, struct pgb
 
 static void ratio_cell(struct pgb_table *table, const struct pgb_run_ratio *ratio)
 {
-	if (ratio->shown)
+	if (ratio->few)
+		pgb_table_cell(table, "%.3fx, too few runs to tell", ratio->value);
+	else if (ratio->shown)
 		pgb_table_cell(table, "%.3fx (%.3f .. %.3f)", ratio->value, ratio->low,
 			       ratio->high);
 	else
@@ -130,8 +133,11 @@ void pgb_run_times_print(struct pgb_output *output, const struct pgb_run_times *
 			pgb_table_cell(&table, "%s", PGB_SIZE((uint64_t)status.st_size));
 		else
 			pgb_table_cell(&table, "-");
-		pgb_table_cell(&table, "%.3f (%.3f .. %.3f)", seconds->value * unit,
-			       seconds->low * unit, seconds->high * unit);
+		if (seconds->few)
+			pgb_table_cell(&table, "%.3f", seconds->value * unit);
+		else
+			pgb_table_cell(&table, "%.3f (%.3f .. %.3f)", seconds->value * unit,
+				       seconds->low * unit, seconds->high * unit);
 		if (v == 0)
 			pgb_table_cell(&table, "1");
 		else
@@ -143,10 +149,14 @@ void pgb_run_times_print(struct pgb_output *output, const struct pgb_run_times *
 	}
 	pgb_table_print(&table, output);
 	pgb_table_release(&table);
-	pgb_output_note(output,
-			"Medians of %zu interleaved runs of each; intervals hold the true "
-			"value with 95%% confidence, all together",
-			times->rounds);
+	if (times->to_pgo.few)
+		pgb_output_note(output, "Medians of %zu interleaved run%s of each", times->rounds,
+				times->rounds == 1 ? "" : "s");
+	else
+		pgb_output_note(output,
+				"Medians of %zu interleaved runs of each; intervals hold the true "
+				"value with 95%% confidence, all together",
+				times->rounds);
 }
 
 static json_t *ratio_json(const struct pgb_run_ratio *ratio)

@@ -9,6 +9,7 @@
 struct pgb_run_ratio {
 	double value, low, high;
 	bool shown; /* the interval does not hold 1, and there were runs enough to tell */
+	bool few;   /* so few runs that the interval says nothing */
 };
 
 /* Of the builds baseline, PGO and PGO+BOLT. */

@@ -93,6 +93,7 @@ train = {} 20000000
 train = {} 1000000
 weight = 3
 source = ip
+record-time = 0.1s
 bench-runs = 2
 binary = ./app
 END
@@ -101,7 +102,10 @@ END
 run 0 run --dry-run
 stdout_has "pgobolt build --plain --strict -- make"
 stdout_has "pgobolt train --new --weight 3 -- "
-stdout_has "pgobolt record --source ip --add -o .pgobolt/run/recording --for ./app -- "
+stdout_has "pgobolt record --source ip -o .pgobolt/run/recording --for ./app -- "
+stdout_has "20000000 ) && ( "
+run 0 run --dry-run --record-time 7s --record '{} 3'
+stdout_has " 3 ) || exit; [ "
 stdout_lacks "kept from before"
 run 0 run --dry-run --train './app 7 | cat' --check 'test -x {}'
 stdout_has "pgobolt train --new -- /bin/sh -c './app 7 | cat'"
@@ -188,6 +192,8 @@ check="[ \$({} 100) = $("$scratch/probe" 100) ]"
 run 0 run --check "$check"
 stdout_has "instrumented build   kept from before"
 stdout_has "PGO+BOLT"
+stdout_has "profile of grade "
+stdout_has "too few runs to tell"
 stdout_has "The optimized program: .pgobolt/run/bolt/app"
 [ -x .pgobolt/run/bolt/app ] || fail "there is no optimized program"
 [ "$(.pgobolt/run/bolt/app 5000)" = "$(./app 5000)" ] || fail "it does not compute the same"
@@ -240,7 +246,7 @@ if command -v cargo >/dev/null && cargo --version >/dev/null 2>&1; then
 	run 0 run --cargo --dry-run --train true plugin
 	stdout_has "pgobolt build --use --strict -- cargo build --release -p plugin --lib"
 	stdout_has "/release/libplugin.so .pgobolt/run/pgo/libplugin.so"
-	run 0 run --cargo --source ip --bench-runs 1 --train '{} 4000'
+	run 0 run --cargo --source ip --record-time 0.1s --bench-runs 1 --train '{} 4000'
 	stdout_has "PGO+BOLT"
 	grep -q '^gcc-\|^llvm-.*' .pgobolt/run/logs/training.log || fail "no profile of cargo's build"
 	[ "$(grep -c 'raw profile' .pgobolt/run/logs/training.log)" = 2 ] ||
