@@ -275,9 +275,9 @@ static int explain_mismatch(const struct pgb_conversion *conversion, size_t inde
 	const struct pgb_converted *converted = &conversion->result->binaries.items[index];
 
 	pgb_fail(error, PGB_E_MISMATCH,
-		 "another build of %s was recorded: its build-id is %s, that of %s is %s",
-		 converted->name, target->other_build, target->path,
-		 converted->build_id ? converted->build_id : "not there");
+		 "another build of %s was recorded: its build-id is %s, %s has %s", converted->name,
+		 target->other_build, target->path,
+		 converted->build_id ? converted->build_id : "none");
 	pgb_remedy(error,
 		   "convert with the binary that ran, or record again with this one; "
 		   "--ignore-build-id takes it all the same: most of the profile will not fit");
@@ -335,6 +335,11 @@ static int check_targets(struct pgb_conversion *conversion, struct pgb_error *er
 				conversion->result->binaries.items[i].name);
 		if (is_empty(conversion, i) && empty++ == 0)
 			first = i;
+		else if (conversion->targets[i].by_name && !job->ignore_build_id)
+			pgb_log(job->log, PGB_LOG_WARNING,
+				"which build of %s ran is not recorded: %s was taken by its name "
+				"alone",
+				conversion->result->binaries.items[i].name, job->binaries[i]);
 	}
 	if (empty == job->binary_count)
 		return explain_empty(conversion, 0, error);

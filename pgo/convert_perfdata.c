@@ -184,8 +184,9 @@ static struct pgb_convert_target *find_target(const struct reading *reading,
 		    (named == NULL || strcmp(target->path, event->path) == 0))
 			named = target;
 	}
-	if (named == NULL || job->ignore_build_id || id->size_bytes == 0 ||
-	    named->binary.build_id.size_bytes == 0)
+	if (named && id->size_bytes == 0)
+		named->by_name = true;
+	if (named == NULL || job->ignore_build_id || id->size_bytes == 0)
 		return named;
 	other = pgb_build_id_string(id);
 	pgb_convert_set_other_build(named, other);
@@ -333,9 +334,7 @@ static void report_end(const struct reading *reading)
 
 	if (info->end == PGB_PERFDATA_UNFINISHED) {
 		pgb_log(log, PGB_LOG_WARNING,
-			"%s was not finished by perf record: no build-ids, binaries are told by "
-			"their names",
-			reading->name);
+			"%s was not finished by perf record: it has no build-ids", reading->name);
 		return;
 	}
 	if (info->end == PGB_PERFDATA_CUT)
@@ -364,8 +363,10 @@ static void check_late_build_ids(struct reading *reading, struct pgb_session *se
 			pgb_feed_perfdata_build_id(reading->feed, binary->path);
 		char *text;
 
-		if (target == UINT32_MAX || id == NULL || binary->build_id.size_bytes == 0 ||
-		    pgb_build_id_equal(id, &binary->build_id))
+		if (target == UINT32_MAX || id == NULL)
+			continue;
+		conversion->targets[target].by_name = false;
+		if (pgb_build_id_equal(id, &binary->build_id))
 			continue;
 		text = pgb_build_id_string(id);
 		pgb_convert_set_other_build(&conversion->targets[target], text);

@@ -20,6 +20,7 @@ struct pgb_convert_target {
 	/* The build-id of a file of this name, but of another build; NULL: none was seen. */
 	char *other_build;
 	bool mistaken; /* .. whose samples were taken for the target's before it was told */
+	bool by_name;  /* what ran had its name, and no build-id is known of it */
 };
 
 /* A set of strings, in the order in which they came. */

@@ -79,16 +79,19 @@ static void list_drops(const struct pgb_profile_stats *stats, struct pgb_text *t
 
 static int explain_nothing(const struct pgb_converted *converted, struct pgb_error *error)
 {
-	struct pgb_text drops = {0};
+	const struct pgb_profile_stats *stats = &converted->stats;
+	struct pgb_text why = {0};
 
-	list_drops(&converted->stats, &drops);
-	pgb_fail(error, PGB_E_EMPTY,
-		 "nothing of %s can be written: of %" PRIu64 " counts %" PRIu64
-		 " are in no function, %" PRIu64 " were dropped%s",
-		 converted->path, converted->count, converted->stats.no_function,
-		 converted->stats.dropped, pgb_text_string(&drops));
-	pgb_text_release(&drops);
-	if (converted->stats.dropped > converted->stats.no_function)
+	pgb_text_addf(&why, "of %" PRIu64 " counts %" PRIu64 " are in no function",
+		      converted->count, stats->no_function);
+	if (stats->external > 0)
+		pgb_text_addf(&why, ", %" PRIu64 " in other files at both ends", stats->external);
+	pgb_text_addf(&why, ", %" PRIu64 " were dropped", stats->dropped);
+	list_drops(stats, &why);
+	pgb_fail(error, PGB_E_EMPTY, "nothing of %s can be written: %s", converted->path,
+		 pgb_text_string(&why));
+	pgb_text_release(&why);
+	if (stats->dropped > stats->no_function || stats->external > stats->no_function)
 		return pgb_remedy(error, "is it the binary that ran? Its code does not fit");
 	return pgb_remedy(error, "is it stripped? See: pgobolt verify %s", converted->path);
 }

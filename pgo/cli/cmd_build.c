@@ -120,6 +120,9 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 {
 	struct pgb_output *output = &cli->output;
 	bool state_given = strcmp(wanted->state, PGB_STATE_DEFAULT) != 0;
+	static const char *const train[] = {"pgobolt", "train", "--", "PROGRAM", "ARGS", NULL};
+	const char *const train_there[] = {"pgobolt", "train",	 "--state", wanted->state,
+					   "--",      "PROGRAM", "ARGS",    NULL};
 
 	warn_stale(output, result);
 	warn_unfit(output, result);
@@ -146,8 +149,7 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 		pgb_output_next(output, "pgobolt record -- PROGRAM ARGS, then pgobolt convert "
 					"-b PROGRAM pgobolt.data --format autofdo");
 	else if (wanted->instrument)
-		pgb_output_next(output, "pgobolt train%s%s -- PROGRAM ARGS",
-				state_given ? " --state " : "", state_given ? wanted->state : "");
+		pgb_output_next_command(output, state_given ? train_there : train);
 	else
 		pgb_output_next(output, "pgobolt record -- PROGRAM ARGS");
 }

@@ -256,13 +256,27 @@ static void print_shares(struct pgb_output *output, const struct pgb_convert_res
 	pgb_text_release(&parts);
 }
 
+static void print_next(struct pgb_output *output, const struct pgb_convert_job *job,
+		       const struct pgb_converted *first)
+{
+	const char *samples =
+		first->autofdo_file ? first->autofdo_file : first->autofdo_binary_file;
+	const char *profile = pgb_convert_to_folder(job) ? job->output : first->fdata_file;
+	const char *const optimize[] = {"pgobolt",   "optimize", first->path,
+					"--profile", profile,	 NULL};
+	const char *const build[] = {"pgobolt", "build", "--use",   "--sample", samples,
+				     "--",	"BUILD", "COMMAND", NULL};
+	const char *const perf2bolt[] = {"perf2bolt", first->path, "-p",	first->preagg_file,
+					 "-pa",	      "-o",	   "OUT.fdata", NULL};
+
+	pgb_output_next_command(output, profile ? optimize : samples ? build : perf2bolt);
+}
+
 static void print_result(struct pgb_cli *cli, const struct pgb_convert_job *job,
 			 const struct pgb_convert_result *result)
 {
 	struct pgb_output *output = &cli->output;
 	const struct pgb_converted *first = &result->binaries.items[0];
-	const char *samples =
-		first->autofdo_file ? first->autofdo_file : first->autofdo_binary_file;
 
 	print_shares(output, result);
 	for (size_t i = 0; i < result->binaries.count; i++)
@@ -272,18 +286,7 @@ static void print_result(struct pgb_cli *cli, const struct pgb_convert_job *job,
 				   result->left_out);
 	if (pgb_file_same(job->output, "/dev/stdout"))
 		return;
-	if (pgb_convert_to_folder(job))
-		pgb_output_next(output, "pgobolt optimize %s --profile %s", first->path,
-				job->output);
-	else if (first->fdata_file)
-		pgb_output_next(output, "pgobolt optimize %s --profile %s", first->path,
-				first->fdata_file);
-	else if (samples)
-		pgb_output_next(output, "pgobolt build --use --sample %s -- BUILD COMMAND",
-				samples);
-	else
-		pgb_output_next(output, "perf2bolt %s -p %s -pa -o OUT.fdata", first->path,
-				first->preagg_file);
+	print_next(output, job, first);
 }
 
 /* ---- the command */

@@ -32,6 +32,9 @@ static void print_result(struct pgb_cli *cli, const struct pgb_merge_job *job,
 			 const struct pgb_merge_result *result)
 {
 	bool folder = result->kind == PGB_INPUT_RECORDING && !result->fdata_only;
+	const char *const of_folder[] = {"pgobolt", "optimize", "--profile", job->output, NULL};
+	const char *const of_binary[] = {"pgobolt",   "optimize",  "BINARY",
+					 "--profile", job->output, NULL};
 
 	pgb_output_note(&cli->output, "%s: %zu %s from %zu %s, counts of %s in all", job->output,
 			result->lines, folder ? "binaries" : "lines", job->input_count,
@@ -43,9 +46,9 @@ static void print_result(struct pgb_cli *cli, const struct pgb_merge_job *job,
 	if (pgb_file_same(job->output, "/dev/stdout"))
 		return;
 	if (folder)
-		pgb_output_next(&cli->output, "pgobolt optimize --profile %s", job->output);
+		pgb_output_next_command(&cli->output, of_folder);
 	else if (result->kind != PGB_INPUT_PREAGG)
-		pgb_output_next(&cli->output, "pgobolt optimize BINARY --profile %s", job->output);
+		pgb_output_next_command(&cli->output, of_binary);
 }
 
 static void print_json(struct pgb_cli *cli, const struct pgb_merge_job *job,

@@ -176,7 +176,6 @@ static void print_next(struct pgb_output *output, const struct pgb_recording *re
 	const struct pgb_recorded_binary *binary = heaviest_profile(recording);
 	const char *argv[6] = {"pgobolt", "optimize"};
 	size_t count = 2;
-	char *line;
 
 	if (binary == NULL) {
 		argv[1] = "dump";
@@ -187,9 +186,7 @@ static void print_next(struct pgb_output *output, const struct pgb_recording *re
 	}
 	if (binary != NULL && binary != pgb_recording_main(recording))
 		argv[count++] = binary->path;
-	line = pgb_process_command_line(argv);
-	pgb_output_next(output, "%s", line);
-	free(line);
+	pgb_output_next_command(output, argv);
 }
 
 static void print_json(struct pgb_output *output, const struct pgb_recording *recording)

@@ -68,6 +68,15 @@ static int verify_after(const struct verify_options *options, const char *path_o
 	return code;
 }
 
+static void print_next(struct pgb_output *output, const char *path)
+{
+	char *program = strchr(path, '/') ? pgb_dup(path) : pgb_format("./%s", path);
+	const char *const argv[] = {"pgobolt", "record", "--", program, "ARGS", NULL};
+
+	pgb_output_next_command(output, argv);
+	free(program);
+}
+
 static void print(struct pgb_cli *cli, const char *path, const char *original,
 		  const struct pgb_findings *findings)
 {
@@ -90,8 +99,7 @@ static void print(struct pgb_cli *cli, const char *path, const char *original,
 	if (original != NULL)
 		pgb_output_next(output, "run its tests; then put it in the place of %s", original);
 	else
-		pgb_output_next(output, "pgobolt record -- %s%s ARGS",
-				strchr(path, '/') ? "" : "./", path);
+		print_next(output, path);
 }
 
 static int run(struct pgb_cli *cli, struct pgb_error *error)

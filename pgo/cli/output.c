@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "pgobolt/base/text.h"
+#include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/cli/progress.h"
 #include "pgobolt/pgo/cli/table.h"
 
@@ -164,6 +165,14 @@ void pgb_output_next(struct pgb_output *output, const char *format, ...)
 			pgb_output_style(output, PGB_STYLE_BOLD), pgb_text_string(&text),
 			pgb_output_style(output, PGB_STYLE_PLAIN));
 	pgb_text_release(&text);
+}
+
+void pgb_output_next_command(struct pgb_output *output, const char *const *argv)
+{
+	char *line = pgb_process_command_line(argv);
+
+	pgb_output_next(output, "%s", line);
+	free(line);
 }
 
 /* "pgobolt: " before an error or warning, with its colour on stderr. */

@@ -72,6 +72,13 @@ run 1 convert -b app folder.data -o folder.data
 stderr_has 'is an input and the output'
 rm -rf OUT OUT.json folder.data folder.data.old
 
+# what to type next can be typed
+mkdir 'a b'
+cp app 'a b/app'
+run 0 convert -b 'a b/app' samples.preagg -o 'a b/OUT'
+stdout_has "Next: pgobolt optimize 'a b/app' --profile 'a b/OUT'"
+rm -r 'a b'
+
 # bad input: named, the right status, no output
 refused() {
 	run "$@"

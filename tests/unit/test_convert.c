@@ -314,8 +314,10 @@ struct match_row {
 	struct recording recording;
 	bool ignore_build_id;
 	int code;
-	const char *message; /* part of the error's */
+	const char *message; /* part of the error's, or of a warning */
 };
+
+#define BY_NAME "was taken by its name alone"
 
 static const struct match_row match_rows[] = {
 	{"path and id", {.attr = &attr_ip, .map_id = own_id}, false, 0, NULL},
@@ -330,15 +332,22 @@ static const struct match_row match_rows[] = {
 	 false,
 	 0,
 	 NULL},
-	{"no id", {.attr = &attr_ip}, false, 0, NULL},
-	{"no id, same name", {.attr = &attr_ip, .map_path = "/opt/bin/app"}, false, 0, NULL},
-	{"deleted", {.attr = &attr_ip, .map_path = "/opt/app (deleted)"}, false, 0, NULL},
+	{"no id", {.attr = &attr_ip}, false, 0, BY_NAME},
+	{"no id, same name", {.attr = &attr_ip, .map_path = "/opt/bin/app"}, false, 0, BY_NAME},
+	{"no id, taken", {.attr = &attr_ip}, true, 0, NULL},
+	{"no id, in a pipe", {.attr = &attr_ip, .pipe_mode = true}, false, 0, BY_NAME},
+	{"deleted", {.attr = &attr_ip, .map_path = "/opt/app (deleted)"}, false, 0, BY_NAME},
 	{"deleted, from the table",
 	 {.attr = &attr_ip, .map_path = "/opt/x (deleted)", .table_id = own_id},
 	 false,
 	 0,
 	 NULL},
 	{"pipe", {.attr = &attr_ip, .pipe_mode = true, .map_id = own_id}, false, 0, NULL},
+	{"pipe, from the table",
+	 {.attr = &attr_ip, .pipe_mode = true, .table_id = own_id},
+	 false,
+	 0,
+	 NULL},
 	{"another build",
 	 {.attr = &attr_ip, .map_id = other_id},
 	 false,
@@ -387,6 +396,10 @@ static void finds_the_binary(void **state)
 			fail_msg("%s: %d, %s", row->what, code, test->error.message);
 		if (code == 0) {
 			expect_content("OUT", "no_lbr cycles:u:\n1 work 4 3\n");
+			if (strstr(pgb_text_string(&test->log), BY_NAME))
+				assert_ptr_equal(row->message, BY_NAME);
+			else if (row->message)
+				fail_msg("%s: no warning", row->what);
 			continue;
 		}
 		expect_text(test->error.message, row->message);
@@ -466,7 +479,7 @@ static void expect_traces(const struct test *test, const char *path, unsigned in
 static void exports_branches(void **state)
 {
 	struct test *test = *state;
-	const struct recording wanted = {.attr = &attr_lbr};
+	const struct recording wanted = {.attr = &attr_lbr, .map_id = own_id};
 
 	write_recording(test, "perf.data", &wanted);
 	expect_done(test, convert(test, "perf.data", "",

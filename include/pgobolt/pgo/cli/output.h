@@ -75,6 +75,8 @@ void pgb_output_heading(struct pgb_output *output, const char *heading);
 /* "Next: pgobolt optimize": the command to type now; a remark. */
 __attribute__((format(printf, 2, 3))) void pgb_output_next(struct pgb_output *output,
 							   const char *format, ...);
+/* The same, of words that are quoted where a shell needs it; NULL-terminated. */
+void pgb_output_next_command(struct pgb_output *output, const char *const *argv);
 __attribute__((format(printf, 2, 3))) void pgb_output_warning(struct pgb_output *output,
 							      const char *format, ...);
 /* "pgobolt: what failed" and the remedy's lines on stderr; or the JSON document. */
