@@ -76,7 +76,7 @@ char *pgb_pipeline_key(const struct pgb_pipeline *pipeline, size_t step)
 	for (size_t i = 0; i < at->commands.items.count; i++)
 		pgb_text_addf(&text, "%s\n", at->commands.items.items[i]);
 	if (facts->builds)
-		pgb_text_addf(&text, "compilers %s\n", pipeline->compilers_id);
+		pgb_text_addf(&text, "compilers %s\n", pipeline->state.compilers);
 	if (step == STEP_BOLT)
 		pgb_text_addf(&text, "llvm-bolt %s\n", pipeline->llvm_bolt_id);
 	for (size_t i = 0; i < STEP_COUNT; i++) {
@@ -180,6 +180,8 @@ static int read_former(struct pgb_pipeline *pipeline, struct pgb_error *error)
 	}
 	if (strcmp(former.binary, pipeline->state.binary) == 0) {
 		take_text(&pipeline->state.tree, &former.tree);
+		if (former.compilers && strcmp(former.compilers, pipeline->state.compilers) != 0)
+			pipeline->changed = pgb_dup("the compilers in PATH or CC, CFLAGS and such");
 		for (size_t i = 0; i < STEP_COUNT; i++) {
 			struct pgb_step *step = &pipeline->state.steps.items[i];
 			struct pgb_step *before = pgb_pipeline_state_find(&former, step->name);
@@ -199,11 +201,15 @@ static int read_former(struct pgb_pipeline *pipeline, struct pgb_error *error)
 static void read_sources(struct pgb_pipeline *pipeline)
 {
 	char *path = pgb_format("%s/sources", pipeline->folder);
+	char *compilers = pipeline->changed;
 
 	if (pgb_sources_read(&pipeline->sources, path, NULL) != 0)
 		pipeline->changed = pgb_dup(path); /* nothing is known */
 	else
 		pipeline->changed = pgb_dup(pgb_sources_changed(&pipeline->sources));
+	if (pipeline->changed == NULL)
+		take_text(&pipeline->changed, &compilers);
+	free(compilers);
 	free(path);
 }
 
@@ -261,7 +267,7 @@ static void set_names(struct pgb_pipeline *pipeline)
 	pipeline->binary =
 		binary[0] == '/' ? pgb_dup(binary) : pgb_format("%s/%s", pipeline->here, binary);
 	pipeline->environment = pgb_format("PGOBOLT_BINARY=%s", pipeline->binary);
-	pipeline->compilers_id = compilers_id();
+	pipeline->state.compilers = compilers_id();
 	pipeline->state.program = pgb_dup(pipeline->config->program);
 	pipeline->state.binary = pgb_dup(pipeline->config->binary);
 	pipeline->state.tree = pgb_dup("");
@@ -303,7 +309,6 @@ void pgb_pipeline_close(struct pgb_pipeline *pipeline)
 	free(pipeline->here);
 	free(pipeline->name);
 	free(pipeline->binary);
-	free(pipeline->compilers_id);
 	free(pipeline->llvm_bolt_id);
 	free(pipeline->changed);
 	free(pipeline->environment);

@@ -25,7 +25,6 @@ struct pgb_pipeline {
 	char *here;	    /* the working directory */
 	char *name;	    /* last part of the binary's path */
 	char *binary;	    /* absolute */
-	char *compilers_id; /* hash of what compiles */
 	char *llvm_bolt_id;
 	struct pgb_sources sources; /* as the builds that are done saw them */
 	char *changed;		    /* of these, the first that is not as it was; NULL */

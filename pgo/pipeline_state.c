@@ -45,6 +45,7 @@ void pgb_pipeline_state_release(struct pgb_pipeline_state *state)
 	free(state->program);
 	free(state->binary);
 	free(state->tree);
+	free(state->compilers);
 	*state = (struct pgb_pipeline_state){0};
 }
 
@@ -109,9 +110,10 @@ char *pgb_pipeline_state_text(const struct pgb_pipeline_state *state)
 
 	for (size_t i = 0; i < state->steps.count; i++)
 		json_array_append_new(steps, step_json(&state->steps.items[i]));
-	root = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "format", FORMAT_NAME, "version",
+	root = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "format", FORMAT_NAME, "version",
 			 FORMAT_VERSION, "program", text_json(state->program), "binary",
-			 text_json(state->binary), "tree", text_json(state->tree), "steps", steps);
+			 text_json(state->binary), "tree", text_json(state->tree), "compilers",
+			 text_json(state->compilers), "steps", steps);
 	dumped = json_dumps(root, JSON_INDENT(2));
 	pgb_assert(dumped != NULL);
 	text = pgb_format("%s\n", dumped);
@@ -238,6 +240,9 @@ static int get_state(struct pgb_pipeline_state *state, const json_t *json, const
 		return wrong(what, "binary", error);
 	if (!get_text(json, "tree", true, &state->tree))
 		return wrong(what, "tree", error);
+	if (json_object_get(json, "compilers") &&
+	    !get_text(json, "compilers", false, &state->compilers))
+		return wrong(what, "compilers", error);
 	if (!json_is_array(steps) || json_array_size(steps) > PGB_PIPELINE_STEPS_MAX)
 		return wrong(what, "steps", error);
 	for (size_t i = 0; i < json_array_size(steps); i++) {

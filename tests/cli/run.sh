@@ -139,6 +139,9 @@ stdout_has "Built anew: ./work.c changed"
 stderr_has "baseline build failed"
 stderr_has "work.c:"
 sed -i '/broken/d' work.c
+CFLAGS=-O1 run 1 run --train 'true'
+run 1 run --train 'true'
+stdout_has "Built anew: the compilers in PATH or CC, CFLAGS and such changed"
 run 1 run --train 'true'
 stderr_has "training failed: exit status 125"
 stderr_has "no profile was written by true"

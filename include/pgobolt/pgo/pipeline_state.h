@@ -3,10 +3,9 @@
  * What `pgobolt run` has done, as it stands in run.json (format "pgobolt-run", version 1) of its
  * folder, STATE/run:
  *
- *	run.json	program, binary, tree (the build whose files lie in the project now), steps:
- *			name, title, commands, status, key, output, output_hash, seconds, log
- *	replay.sh	the exact commands
- *	sources		see pgo/pipeline_sources.h
+ *	run.json	program, binary, tree (the build whose files lie in the project now),
+ *			compilers, steps: name, title, commands, status, key, output, output_hash,
+ *seconds, log replay.sh	the exact commands sources		see pgo/pipeline_sources.h
  *	logs/STEP.log	what the commands of a step printed
  *	baseline/ instrumented/ pgo/ bolt/	the binary of each step
  *	recording/ bench.json check.json
@@ -43,9 +42,10 @@ struct pgb_step {
 };
 
 struct pgb_pipeline_state {
-	char *program; /* "pgobolt 0.1.0" */
-	char *binary;  /* as it was given */
-	char *tree;    /* name of a build step, "" where it is not known */
+	char *program;	 /* "pgobolt 0.1.0" */
+	char *binary;	 /* as it was given */
+	char *tree;	 /* name of a build step, "" where it is not known */
+	char *compilers; /* hash of what builds: compilers and their variables; NULL: not known */
 	PGB_ARRAY(struct pgb_step) steps;
 };
 
