@@ -15,8 +15,6 @@
 /* A time stamp further ahead than this is not ahead but wrong, and must not block its ring. */
 #define AHEAD_NS UINT64_C(1000000000)
 
-#define NO_RING UINT32_MAX
-
 struct live_feed {
 	struct pgb_feed feed; /* first */
 	struct pgb_live_set set;
@@ -181,8 +179,11 @@ static void end_round(struct live_feed *live)
 	if (live->writer)
 		pgb_perfdata_writer_round(live->writer);
 	/* A LOST record is written with the next one that fits: after the last there is none. */
-	if (live->finished && live->lost > live->feed.stats.lost_records)
+	if (live->in_last_round && live->lost > live->feed.stats.lost_records) {
 		live->feed.stats.lost_records = live->lost;
+		if (live->writer)
+			pgb_perfdata_writer_lost(live->writer, live->lost);
+	}
 }
 
 /* The hardware stops for want of room, and does not start again by itself. */
@@ -234,6 +235,8 @@ static void pass_yielded(struct live_feed *live)
 
 	if (ring->record.type == PERF_RECORD_AUX)
 		pass_aux(live, live->heap[0]);
+	else if (ring->record.type == PERF_RECORD_LOST && ring->aux.bytes && !live->disabled)
+		restart(live, live->heap[0]); /* what was lost may have told that it stopped */
 	pgb_ring_advance(&ring->ring);
 	/* Give room back early: a round may be as long as the whole ring. */
 	if (ring->ring.tail - ring->released >= ring->ring.size_bytes / 4)
@@ -264,20 +267,15 @@ static const struct pgb_record *earliest(struct live_feed *live)
 	return &live->set.rings.items[live->heap[0]].record;
 }
 
-/* The bytes of the record on top of the heap. */
-static void keep_record(struct live_feed *live)
+/* The record on top of the heap as the kernel wrote it, and what it says is in the AUX area. */
+static void keep(struct live_feed *live, const struct pgb_record *record, bool is_rest)
 {
+	struct pgb_live_ring *ring = &live->set.rings.items[live->heap[0]];
 	struct pgb_cursor bytes;
 
-	if (pgb_ring_peek(&live->set.rings.items[live->heap[0]].ring, &bytes) == 1)
+	if (!is_rest && pgb_ring_peek(&ring->ring, &bytes) == 1)
 		pgb_perfdata_writer_record(live->writer, bytes);
-}
-
-static void keep_aux(struct live_feed *live, const struct pgb_record *record)
-{
-	if (live->writer)
-		pgb_perfdata_writer_aux(live->writer, record,
-					live->set.rings.items[live->heap[0]].cpu);
+	pgb_perfdata_writer_aux(live->writer, record, ring->cpu);
 }
 
 static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error)
@@ -289,7 +287,8 @@ static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	if (live->has_rest) {
 		*record = live->rest;
 		live->has_rest = false;
-		keep_aux(live, record);
+		if (live->writer)
+			keep(live, record, true);
 		return 1;
 	}
 	do
@@ -298,12 +297,10 @@ static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	if (next == NULL)
 		return 0;
 	*record = *next;
-	if (live->writer)
-		keep_record(live);
-	if (record->type == PERF_RECORD_AUX) {
+	if (record->type == PERF_RECORD_AUX)
 		attach_aux(live, live->heap[0], record);
-		keep_aux(live, record);
-	}
+	if (live->writer)
+		keep(live, record, false);
 	if (record->time_ns < live->last_time_ns)
 		feed->stats.disordered++;
 	else

@@ -149,20 +149,15 @@ static void describe_events(struct pgb_text *out, const struct pgb_perfdata_writ
 /* Which PMU filled the AUX areas, and that these are one for each CPU. */
 static void write_aux_info(struct pgb_perfdata_writer *writer, uint32_t type)
 {
+	/* The CPU's clock as it is: shift, multiplier, zero, cycles, mask, and that they count. */
+	static const uint64_t clock[] = {0, 1, 0, 0, UINT64_MAX, 1};
 	struct pgb_text body = {0};
 
-	put_u32(&body, AUXTRACE_ARM_SPE);
-	put_u32(&body, 0);
+	put_u64(&body, AUXTRACE_ARM_SPE); /* 32 bits, and as many reserved */
 	put_u64(&body, type);
 	put_u64(&body, 1);
 	write_record(writer, TYPE_AUXTRACE_INFO, 0, &body);
-	/* The CPU's clock as it is: shift, multiplier, zero, cycles, mask, and that they count. */
-	put_u64(&body, 0);
-	put_u64(&body, 1);
-	put_u64(&body, 0);
-	put_u64(&body, 0);
-	put_u64(&body, UINT64_MAX);
-	put_u64(&body, 1);
+	pgb_text_add_bytes(&body, clock, sizeof(clock));
 	write_record(writer, TYPE_TIME_CONV, 0, &body);
 }
 
@@ -228,9 +223,7 @@ void pgb_perfdata_writer_aux(struct pgb_perfdata_writer *writer, const struct pg
 
 void pgb_perfdata_writer_round(struct pgb_perfdata_writer *writer)
 {
-	struct pgb_text body = {0};
-
-	write_record(writer, TYPE_FINISHED_ROUND, 0, &body);
+	write_record(writer, TYPE_FINISHED_ROUND, 0, &(struct pgb_text){0});
 }
 
 /* ---- processes that run already */
@@ -293,6 +286,15 @@ static void write_maps(struct pgb_perfdata_writer *writer, uint32_t pid)
 	pgb_text_release(&text);
 	free(map);
 	free(path);
+}
+
+void pgb_perfdata_writer_lost(struct pgb_perfdata_writer *writer, uint64_t lost)
+{
+	struct pgb_text body = {0};
+
+	put_u64(&body, lost);
+	put_trailer(writer, &body, 0, 0);
+	write_record(writer, PERF_RECORD_LOST_SAMPLES, 0, &body);
 }
 
 /* As if it had been started by its process just now. */
@@ -384,13 +386,10 @@ static void put_pmus(struct pgb_text *out, const struct pgb_host *host)
 /* "AuthenticAMD,25,97,2", where perf looks before it explains IBS; Arm's is a register. */
 static void put_cpu_id(struct pgb_text *out, const struct pgb_host *host)
 {
-	char *id = NULL;
+	const char *maker = host->vendor == PGB_VENDOR_AMD ? "AuthenticAMD" : "GenuineIntel";
+	char *id = pgb_format("%s,%u,%u,0", maker, host->family, host->model);
 
 	if (host->vendor == PGB_VENDOR_AMD || host->vendor == PGB_VENDOR_INTEL)
-		id = pgb_format("%s,%u,%u,0",
-				host->vendor == PGB_VENDOR_AMD ? "AuthenticAMD" : "GenuineIntel",
-				host->family, host->model);
-	if (id)
 		put_string(out, id);
 	free(id);
 }
@@ -444,20 +443,21 @@ static int write_header(struct pgb_perfdata_writer *writer, uint64_t map, struct
 	uint64_t attr_bytes = sizeof(struct perf_event_attr) + 16;
 	uint64_t event_count = writer->event_count;
 	uint64_t ids_bytes = writer->head.length - HEADER_BYTES - event_count * attr_bytes;
+	/* its size, attrs, data, event types (none), features */
+	const uint64_t fields[12] = {HEADER_BYTES,
+				     attr_bytes,
+				     HEADER_BYTES + ids_bytes,
+				     event_count * attr_bytes,
+				     writer->head.length,
+				     writer->data_bytes,
+				     0,
+				     0,
+				     map};
 	struct pgb_text header = {0};
 	int code = PGB_OK;
 
 	pgb_text_add(&header, "PERFILE2");
-	put_u64(&header, HEADER_BYTES);
-	put_u64(&header, attr_bytes);
-	put_u64(&header, HEADER_BYTES + ids_bytes);
-	put_u64(&header, event_count * attr_bytes);
-	put_u64(&header, writer->head.length);
-	put_u64(&header, writer->data_bytes);
-	put_u64(&header, 0);
-	put_u64(&header, 0);
-	put_u64(&header, map);
-	put_zeros(&header, 24);
+	pgb_text_add_bytes(&header, fields, sizeof(fields));
 	if (fseek(writer->out.stream, 0, SEEK_SET) != 0)
 		code = pgb_fail(error, PGB_E_USAGE,
 				"%s: a recording is written front and back, so it has to be a file",

@@ -221,6 +221,28 @@ uint64_t fake_perf_waiting(const struct fake_event *event)
 	return ring->head - __atomic_load_n(&ring->page->data_tail, __ATOMIC_ACQUIRE);
 }
 
+uint64_t fake_perf_ring_bytes(const struct fake_event *event, bool aux)
+{
+	const struct ring *ring;
+
+	if (event->output == NULL)
+		return 0;
+	ring = &((const struct event *)event->output)->ring;
+	return aux ? ring->aux_bytes : ring->page->data_size;
+}
+
+/* Half of the AUX area is full: aux_watermark 0. */
+static bool wants_aux_read(const struct fake_event *output)
+{
+	const struct ring *ring = &((const struct event *)output)->ring;
+	uint64_t tail;
+
+	if (ring->aux == NULL)
+		return false;
+	tail = __atomic_load_n(&ring->page->aux_tail, __ATOMIC_ACQUIRE);
+	return ring->aux_head - tail >= ring->aux_bytes / 2;
+}
+
 static short poll_events(const struct event *event)
 {
 	const struct perf_event_attr *attr;
@@ -232,6 +254,8 @@ static short poll_events(const struct event *event)
 		return POLLHUP;
 	if (event->public.output == NULL)
 		return POLLHUP;
+	if (wants_aux_read(event->public.output))
+		return POLLIN;
 	attr = &event->public.attr;
 	watermark = attr->watermark ? attr->wakeup_watermark : 1;
 	if (watermark == 0)
@@ -453,7 +477,7 @@ bool fake_perf_write_aux(struct fake_perf *perf, struct fake_event *event,
 	perf_encode_aux(&record, &event->attr, &identity, fits ? head : ring->aux_head,
 			fits ? size_bytes : 0, flags);
 	__atomic_store_n(&ring->page->aux_head, ring->aux_head, __ATOMIC_RELEASE);
-	fake_perf_write(perf, event, record.data, record.length);
+	fits = fake_perf_write(perf, event, record.data, record.length) && fits;
 	perf_bytes_release(&record);
 	if (flags & PERF_AUX_FLAG_TRUNCATED)
 		event->enabled = false;

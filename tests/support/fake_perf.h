@@ -68,11 +68,14 @@ bool fake_perf_write(struct fake_perf *perf, struct fake_event *event, const voi
  * What a driver with an AUX area does: copy the bytes there, never around its end (it skips to
  * the start, as SPE's does), and write an AUX record. Where there is no room, the record says
  * TRUNCATED, without bytes, and the event stops. `flags` besides that; `who` of the record.
+ * false: the bytes or their record did not fit, or the event was off.
  */
 bool fake_perf_write_aux(struct fake_perf *perf, struct fake_event *event,
 			 const struct perf_identity *who, const void *bytes, size_t size_bytes,
 			 uint64_t flags);
 /* Bytes in the event's ring that have not been given back. */
 uint64_t fake_perf_waiting(const struct fake_event *event);
+/* The size of the ring that the event writes to, or of its AUX area; 0: it has none. */
+uint64_t fake_perf_ring_bytes(const struct fake_event *event, bool aux);
 
 #endif

@@ -362,6 +362,33 @@ static void a_full_ring_loses_and_tells(void **state)
 	tear_down(&fixture);
 }
 
+/* A round is under way when the end comes, and the last one has a LOST record. */
+static void what_was_lost_counts_once(void **state)
+{
+	struct fake_event *event;
+	struct pgb_record record;
+	struct fixture fixture;
+	uint64_t lost = 0;
+
+	(void)state;
+	set_up(&fixture, FAKE_SKYLAKE);
+	assert_int_equal(open_feed(&fixture, &(struct pgb_feed_live_config){.ring_pages = 1}), 0);
+	assert_int_equal(pgb_feed_live_enable(fixture.feed, &fixture.error), 0);
+	event = fake_perf_find(fixture.perf, 42, 0);
+	for (uint64_t i = 0; i < 200; i++)
+		lost += !write_sample(&fixture, 42, 0, 42, i, 1000 + i);
+	fake_perf_set_clock(fixture.perf, UINT64_C(3000000000000));
+	for (int i = 0; i < 60; i++)
+		assert_int_equal(pgb_feed_next(fixture.feed, &record, &fixture.error), 1);
+	assert_true(write_sample(&fixture, 42, 0, 42, 1, 2000)); /* and the LOST record */
+	pgb_feed_live_finish(fixture.feed);
+	free(drain(&fixture));
+	assert_true(lost > 50);
+	assert_int_equal(fixture.feed->stats.lost_records, lost);
+	assert_int_equal(event->lost, lost);
+	tear_down(&fixture);
+}
+
 static void what_was_read_is_given_back_early(void **state)
 {
 	struct fake_event *event;
@@ -726,6 +753,7 @@ int main(void)
 		cmocka_unit_test(what_may_still_be_overtaken_waits),
 		cmocka_unit_test(the_end_in_the_middle_of_a_round),
 		cmocka_unit_test(a_full_ring_loses_and_tells),
+		cmocka_unit_test(what_was_lost_counts_once),
 		cmocka_unit_test(what_was_read_is_given_back_early),
 		cmocka_unit_test(garbage_in_a_ring_costs_one_counter),
 		cmocka_unit_test(waiting),

@@ -234,6 +234,38 @@ static void no_room_stops_and_reading_starts_again(void **state)
 	tear_down(&fixture);
 }
 
+/* The record that tells that the hardware stopped may itself be lost. */
+static void what_stopped_unseen_is_started_again(void **state)
+{
+	struct perf_identity who = {.pid = PID, .tid = 42, .cpu = 3};
+	struct perf_bytes bytes = {0};
+	struct fixture fixture;
+	struct fake_event *event;
+
+	(void)state;
+	set_up(&fixture);
+	assert_int_equal(
+		open_feed(&fixture, (struct pgb_feed_live_config){.ring_pages = 1, .aux_pages = 2}),
+		0);
+	pgb_feed_enable(fixture.feed, NULL);
+	event = spe_event(&fixture, 42, 3);
+	who.time_ns = fixture.now_ns;
+	who.id = event->id;
+	perf_encode_switch(&bytes, &event->attr, &who, 0);
+	while (fake_perf_write(fixture.perf, event, bytes.data, bytes.length))
+		;
+	assert_false(write_bytes(&fixture, event, 42, 1, 3 * fixture.page_bytes, 0));
+	assert_false(event->enabled);
+	assert_drained(&fixture, ""); /* room again */
+	event->enabled = true;	      /* another one of the CPU writes what tells of the loss */
+	assert_true(fake_perf_write(fixture.perf, event, bytes.data, bytes.length));
+	event->enabled = false;
+	assert_drained(&fixture, "");
+	assert_true(event->enabled);
+	perf_bytes_release(&bytes);
+	tear_down(&fixture);
+}
+
 /* What no driver writes: a piece around the area's end, one that is not there. */
 static void impossible_pieces(void **state)
 {
@@ -345,6 +377,7 @@ int main(void)
 		cmocka_unit_test(bytes_come_once_and_in_order),
 		cmocka_unit_test(around_the_end_many_times),
 		cmocka_unit_test(no_room_stops_and_reading_starts_again),
+		cmocka_unit_test(what_stopped_unseen_is_started_again),
 		cmocka_unit_test(impossible_pieces),
 		cmocka_unit_test(the_whole_system_is_tried_on_a_cpu),
 		cmocka_unit_test(areas_shrink_when_locked_memory_is_short),

@@ -330,6 +330,7 @@ static void a_program_again(void **state)
 	check(&pgb_source_ip, FAKE_SKYLAKE, false);
 	check(&pgb_source_lbr, FAKE_SKYLAKE, false);
 	check(&pgb_source_ibs, FAKE_ZEN2, false);
+	check(&pgb_source_spe, FAKE_NEOVERSE, false);
 }
 
 /* What was mapped before is in no ring: it is told from /proc. */
@@ -339,6 +340,7 @@ static void a_running_process_again(void **state)
 	check(&pgb_source_ip, FAKE_SKYLAKE, true);
 	check(&pgb_source_lbr, FAKE_SKYLAKE, true);
 	check(&pgb_source_ibs, FAKE_ZEN2, true);
+	check(&pgb_source_spe, FAKE_NEOVERSE, true);
 }
 
 static void nothing_is_left_of_what_did_not_start(void **state)

@@ -44,6 +44,8 @@ void pgb_perfdata_writer_record(struct pgb_perfdata_writer *writer, struct pgb_c
 /* Behind an AUX record: its bytes, from the area of this CPU. */
 void pgb_perfdata_writer_aux(struct pgb_perfdata_writer *writer, const struct pgb_record *record,
 			     unsigned int cpu);
+/* So many records were lost in all, as perf writes it at the end; some are in LOST records, too. */
+void pgb_perfdata_writer_lost(struct pgb_perfdata_writer *writer, uint64_t lost);
 /* Nothing that comes is older than what was written. */
 void pgb_perfdata_writer_round(struct pgb_perfdata_writer *writer);
 /*
