@@ -88,6 +88,7 @@ static void put_registers(struct encoder *encoder, struct perf_bytes *raw,
 {
 	uint64_t count = encoder->options->period_events >> 4;
 	uint64_t data = 5 | 20 << 16, target = 0;
+	bool is_load = !sample->is_branch && encoder->samples % 4 == 0;
 
 	*ip = sample->address;
 	if (sample->is_branch) {
@@ -105,11 +106,41 @@ static void put_registers(struct encoder *encoder, struct perf_bytes *raw,
 				  (count >> 16 & 0x7f) << 20);
 	perf_put_u64(raw, *ip);
 	perf_put_u64(raw, data);
-	perf_put(raw, NULL, 4 * 8); /* data 2 and 3, linear and physical address */
+	/* data 2 and 3, linear and physical address: now and then a load that missed */
+	perf_put_u64(raw, is_load ? 3 : 0);
+	perf_put_u64(raw, is_load ? 1 | 1 << 7 | 1 << 17 | 1 << 18 | UINT64_C(120) << 32 : 0);
+	perf_put_u64(raw, is_load ? 0x7ffc00001000 + *ip % 4096 : 0);
+	perf_put_u64(raw, is_load ? 0x123456000 + *ip % 4096 : 0);
 	if (has(encoder, LAB_IBS_BRANCH_TARGET))
 		perf_put_u64(raw, target);
 	if (has(encoder, LAB_IBS_OP_DATA_4))
-		perf_put_u64(raw, 0);
+		perf_put_u64(raw,
+			     is_load ? 1 << 5 : 0); /* cache line's first use after a prefetch */
+}
+
+/* Before Linux 6.14 nobody keeps the kernel's samples out. */
+static void write_kernel_sample(struct encoder *encoder)
+{
+	const uint64_t ip = LAB_KERNEL_ENTRY + encoder->samples % 64 * 4;
+	struct perf_bytes raw = {.length = 0};
+	struct perf_sample encoded = {.who = encoder->recording.who,
+				      .misc = PERF_RECORD_MISC_KERNEL | PERF_RECORD_MISC_EXACT_IP,
+				      .ip = ip,
+				      .period_events = encoder->options->period_events};
+
+	perf_put_u32(&raw, encoder->options->capabilities);
+	perf_put_u64(&raw, CONTROL_ENABLE | CONTROL_VALID | CONFIG_COUNT_OPS);
+	perf_put_u64(&raw, ip);
+	perf_put_u64(&raw, encoder->samples & 1 ? DATA_BRANCH_RETIRED | DATA_TAKEN : 0);
+	perf_put(&raw, NULL, 4 * 8);
+	if (has(encoder, LAB_IBS_BRANCH_TARGET))
+		perf_put_u64(&raw, encoder->samples & 1 ? LAB_KERNEL_EXIT : 0);
+	if (has(encoder, LAB_IBS_OP_DATA_4))
+		perf_put_u64(&raw, 0);
+	encoded.raw = raw.data;
+	encoded.raw_bytes = raw.length;
+	perf_encode_sample(&encoder->recording.out.records, &encoder->event.attr, &encoded);
+	perf_bytes_release(&raw);
 }
 
 static void add_truth(struct encoder *encoder, const struct lab_sample *sample)
@@ -135,6 +166,9 @@ static int write_sample(struct encoder *encoder, const struct lab_sample *sample
 	struct perf_sample encoded;
 	uint64_t ip;
 
+	if (encoder->options->kernel_every > 0 &&
+	    encoder->samples % encoder->options->kernel_every == 0)
+		write_kernel_sample(encoder);
 	put_registers(encoder, &raw, sample, rip_invalid, &ip);
 	encoded = (struct perf_sample){
 		.who = recording->who,
@@ -195,6 +229,10 @@ static void describe_event(struct encoder *encoder)
 	event->attr.type = IBS_TYPE;
 	event->attr.config = CONFIG_COUNT_OPS;
 	event->attr.config2 = 1; /* the kernel's samples are left out by software */
+	if (encoder->options->kernel_every > 0) {
+		event->name = "ibs_op/cnt_ctl=1/";
+		event->attr.config2 = event->attr.exclude_kernel = event->attr.exclude_hv = 0;
+	}
 	event->attr.sample_type |= PERF_SAMPLE_RAW;
 }
 

@@ -15,6 +15,8 @@
 #define LAB_IBS_BRANCH_FUSED  (1u << 8)
 #define LAB_IBS_OP_DATA_4     (1u << 10)
 #define LAB_IBS_ZEN_4	      0x0fffu /* bits 0 to 11 */
+#define LAB_IBS_BASE	      0x001fu /* Family 10h: seven registers, no branch target */
+#define LAB_IBS_ZEN_5	      0x81fffu
 
 struct lab_ibs_options {
 	uint64_t period_events; /* instructions between samples; a multiple of 16 */
@@ -22,6 +24,7 @@ struct lab_ibs_options {
 	uint32_t capabilities;
 	bool fused;		    /* a compare and the jump behind it are sampled as one op */
 	uint64_t rip_invalid_every; /* so many samples have no valid address; 0: none */
+	uint64_t kernel_every;	    /* before so many samples one of the kernel; 0: filtered */
 	uint32_t pid;
 	const char *name;
 };

@@ -13,6 +13,17 @@
 #define SPECULATION_MASK	 (UINT64_C(3) << 24)
 #define SPECULATION_WRONG_PATH	 (UINT64_C(1) << 24)
 #define SPECULATION_CORRECT_PATH (UINT64_C(3) << 24)
+#define TYPE_SHIFT		 20
+#define NEW_TYPE_SHIFT		 26
+#define PRIVILEGE_SHIFT		 30
+#define PRIVILEGE_USER		 UINT64_C(1)
+#define PRIVILEGE_KERNEL	 UINT64_C(2)
+/* Of perf_event.h since Linux 6.1 and 6.8. */
+#define BRANCH_PRIV_SAVE    (UINT64_C(1) << 18)
+#define BRANCH_COUNTERS	    (UINT64_C(1) << 19)
+#define TYPE_INTERRUPT	    UINT64_C(12)
+#define TYPE_EXTENDED	    UINT64_C(15)
+#define NEW_TYPE_DATA_FAULT UINT64_C(1)
 
 struct encoder {
 	const struct lab_lbr_options *options;
@@ -24,9 +35,54 @@ struct encoder {
 	unsigned int filled, newest;
 	uint64_t pushed;
 	uint64_t countdown_events;
+	uint64_t instructions; /* at the last branch */
 	uint64_t samples;
 	uint64_t round_end;
 };
+
+static const struct {
+	const char *name;
+	struct lab_lbr_options options;
+} hardware[] = {
+	{"lbr-8", {.depth = 8, .mispredicts = true}},
+	{"lbr-16", {.depth = 16, .mispredicts = true}},
+	{"lbr-32", {.depth = 32, .mispredicts = true, .hardware_index = true}},
+	{"skylake", {.depth = 32, .mispredicts = true, .repeat_every = 9, .abort_every = 501}},
+	{"arch-lbr", {.depth = 32, .mispredicts = true, .types = true, .privilege = true}},
+	{"arch-lbr-counters", {.depth = 32, .mispredicts = true, .types = true, .counters = true}},
+	{"brs", {.depth = 16}},
+	{"lbr-v2",
+	 {.depth = 16,
+	  .mispredicts = true,
+	  .types = true,
+	  .hardware_index = true,
+	  .speculation = true,
+	  .wrong_path_every = 41}},
+	{"brbe-8", {.depth = 8}},
+	{"brbe-16", {.depth = 16}},
+	{"brbe-32", {.depth = 32}},
+	{"brbe-64", {.depth = 64}},
+};
+
+bool lab_lbr_hardware(struct lab_lbr_options *options, const char *name)
+{
+	struct lab_lbr_options wanted = *options;
+
+	for (size_t i = 0; i < sizeof(hardware) / sizeof(hardware[0]); i++) {
+		if (strcmp(name, hardware[i].name) != 0)
+			continue;
+		*options = hardware[i].options;
+		options->period_events = wanted.period_events;
+		options->build_id_maps = wanted.build_id_maps;
+		if (strncmp(name, "brbe", 4) == 0) {
+			options->mispredicts = options->types = options->privilege = true;
+			options->hardware_index = true;
+			options->kernel = LAB_KERNEL_HIDDEN;
+		}
+		return true;
+	}
+	return false;
+}
 
 /* As perf_event.h numbers branch types. */
 static uint64_t type_of(const struct lab_branch *branch)
@@ -66,6 +122,18 @@ static bool is_due(uint64_t number, uint64_t every)
 	return every > 0 && number % every == 0;
 }
 
+/* Of what enters the kernel some are interrupts and faults, for which there are more types. */
+static uint64_t type_bits(const struct lab_branch *branch, uint64_t number)
+{
+	uint64_t type = type_of(branch);
+
+	if (branch->kernel && type == PERF_BR_SYSCALL && number % 3 == 0)
+		return TYPE_INTERRUPT << TYPE_SHIFT;
+	if (branch->kernel && type == PERF_BR_SYSCALL && number % 3 == 1)
+		return TYPE_EXTENDED << TYPE_SHIFT | NEW_TYPE_DATA_FAULT << NEW_TYPE_SHIFT;
+	return type << TYPE_SHIFT;
+}
+
 static void push(struct encoder *encoder, const struct lab_branch *branch)
 {
 	const struct lab_lbr_options *options = encoder->options;
@@ -74,9 +142,11 @@ static void push(struct encoder *encoder, const struct lab_branch *branch)
 	if (options->mispredicts)
 		bits |= branch->mispredicted ? 1 : 2;
 	if (options->types)
-		bits |= type_of(branch) << 20;
-	if (options->wrong_path_every > 0)
+		bits |= type_bits(branch, number);
+	if (options->speculation || options->wrong_path_every > 0)
 		bits |= SPECULATION_CORRECT_PATH;
+	if (options->privilege)
+		bits |= (branch->kernel ? PRIVILEGE_KERNEL : PRIVILEGE_USER) << PRIVILEGE_SHIFT;
 	push_entry(encoder, branch->from, branch->to, bits);
 	if (is_due(number, options->wrong_path_every))
 		push_entry(encoder, branch->to, branch->from, SPECULATION_WRONG_PATH);
@@ -108,11 +178,11 @@ static bool is_no_branch(const struct perf_entry *entry)
 	       (entry->bits & SPECULATION_MASK) == SPECULATION_WRONG_PATH;
 }
 
-static void add_truth(struct encoder *encoder, const struct perf_entry *entries)
+static void add_truth(struct encoder *encoder, const struct perf_entry *entries, unsigned int count)
 {
 	struct lab_fact fact = {.kind = LAB_FACT_TRACE, .run_end = LAB_NO_RUN, .count = 1};
 
-	for (unsigned int i = 0; i < encoder->filled; i++) {
+	for (unsigned int i = 0; i < count; i++) {
 		if (in_kernel(&entries[i]))
 			continue;
 		if (is_no_branch(&entries[i])) {
@@ -126,15 +196,30 @@ static void add_truth(struct encoder *encoder, const struct perf_entry *entries)
 	}
 }
 
+/* The newest entry twice, where nobody can take it for a loop: the oldest has no place then. */
+static bool repeat_newest(struct encoder *encoder, struct perf_entry *entries)
+{
+	if (!is_due(encoder->samples + 1, encoder->options->repeat_every) ||
+	    is_no_branch(&entries[0]) || in_kernel(&entries[0]) ||
+	    entries[0].to <= entries[0].from || encoder->filled < encoder->options->depth)
+		return false;
+	memmove(&entries[1], &entries[0], (encoder->filled - 1) * sizeof(entries[0]));
+	return true;
+}
+
 static int write_sample(struct encoder *encoder, uint64_t time_ns, struct pgb_error *error)
 {
 	struct perf_entry entries[LAB_LBR_DEPTH_MAX];
+	uint64_t counters[LAB_LBR_DEPTH_MAX];
 	struct lab_recording *recording = &encoder->recording;
 	unsigned int depth = encoder->options->depth;
 	struct perf_sample sample;
+	bool repeated;
 
-	for (unsigned int i = 0; i < encoder->filled; i++)
+	for (unsigned int i = 0; i < encoder->filled; i++) {
 		entries[i] = encoder->ring[(encoder->newest + depth - i) % depth];
+		counters[i] = (encoder->samples + i) & 0xff;
+	}
 	recording->who.time_ns = time_ns;
 	sample = (struct perf_sample){
 		.who = recording->who,
@@ -143,9 +228,12 @@ static int write_sample(struct encoder *encoder, uint64_t time_ns, struct pgb_er
 		.period_events = encoder->options->period_events,
 		.entries = entries,
 		.entry_count = encoder->filled,
+		.hw_index = encoder->newest,
+		.counters = counters,
 	};
+	repeated = repeat_newest(encoder, entries);
 	if (encoder->truth != NULL)
-		add_truth(encoder, entries);
+		add_truth(encoder, entries + repeated, encoder->filled - repeated);
 	perf_encode_sample(&recording->out.records, &encoder->event.attr, &sample);
 	encoder->samples++;
 	encoder->countdown_events = next_period(encoder);
@@ -163,6 +251,20 @@ static void place_image(struct encoder *encoder, const struct lab_trace *trace, 
 		lab_image_place(encoder->image, &trace->maps.items[i]);
 }
 
+static bool is_sampled(struct encoder *encoder, const struct lab_branch *branch)
+{
+	uint64_t events = 1;
+
+	if (encoder->options->by_instructions)
+		events = branch->instructions - encoder->instructions;
+	encoder->instructions = branch->instructions;
+	if (encoder->countdown_events > events) {
+		encoder->countdown_events -= events;
+		return false;
+	}
+	return true;
+}
+
 static int encode_trace(struct encoder *encoder, struct lab_trace *trace, struct pgb_error *error)
 {
 	uint64_t start_ns = encoder->recording.who.time_ns;
@@ -171,12 +273,13 @@ static int encode_trace(struct encoder *encoder, struct lab_trace *trace, struct
 	int code;
 
 	encoder->filled = 0;
+	encoder->instructions = 0;
 	lab_machine_init(&machine, trace, encoder->options->kernel);
 	while ((code = lab_machine_next(&machine, &branch)) > 0) {
 		if (!branch.taken)
 			continue;
 		push(encoder, &branch);
-		if (branch.kernel || --encoder->countdown_events > 0)
+		if (branch.kernel || !is_sampled(encoder, &branch))
 			continue;
 		place_image(encoder, trace, encoder->recording.maps_seen);
 		code = lab_recording_maps(&encoder->recording, trace, error);
@@ -205,6 +308,10 @@ static void describe_event(struct encoder *encoder)
 		event->attr.branch_sample_type |= PERF_SAMPLE_BRANCH_TYPE_SAVE;
 	if (options->hardware_index)
 		event->attr.branch_sample_type |= PERF_SAMPLE_BRANCH_HW_INDEX;
+	if (options->privilege)
+		event->attr.branch_sample_type |= BRANCH_PRIV_SAVE;
+	if (options->counters)
+		event->attr.branch_sample_type |= BRANCH_COUNTERS;
 }
 
 int lab_encode_lbr(const char *out_path, char *const *trace_paths, size_t trace_count,

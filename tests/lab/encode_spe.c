@@ -17,20 +17,35 @@
 #define EVENT_RETIRED	      2 /* config1: what was squashed makes no record */
 
 /* The top byte of an instruction's address: not secure, exception level 0. */
-#define USER_ADDRESS (UINT64_C(0x80) << 56)
+#define USER_ADDRESS	   (UINT64_C(0x80) << 56)
+#define KERNEL_ADDRESS	   (UINT64_C(0xa0) << 56) /* level 1; 2 with virtualization extensions */
+#define HYPERVISOR_ADDRESS (UINT64_C(0xc0) << 56)
 
 enum packet {
 	PACKET_END = 0x01,
+	PACKET_EXTENDED = 0x20,	 /* the first of two bytes of a header */
+	PACKET_ALIGNMENT = 0x25, /* up to a multiple of 64 */
+	PACKET_EVENTS_1 = 0x42,
+	PACKET_DATA_SOURCE_1 = 0x43,
 	PACKET_OPERATION_OTHER = 0x48,
+	PACKET_OPERATION_LOAD_STORE = 0x49,
 	PACKET_OPERATION_BRANCH = 0x4a,
 	PACKET_EVENTS_2 = 0x52,
+	PACKET_DATA_SOURCE_2 = 0x53,
+	PACKET_EVENTS_4 = 0x62,
 	PACKET_CONTEXT_1 = 0x64, /* CONTEXTIDR_EL1 */
+	PACKET_CONTEXT_2 = 0x65,
 	PACKET_TIMESTAMP = 0x71,
+	PACKET_EVENTS_8 = 0x72,
 	PACKET_LATENCY_TOTAL = 0x98,
 	PACKET_LATENCY_ISSUE = 0x99,
+	PACKET_LATENCY_TRANSLATION = 0x9a,
 	PACKET_ADDRESS_PC = 0xb0,
 	PACKET_ADDRESS_TARGET = 0xb1,
-	PACKET_ADDRESS_PREVIOUS_TARGET = 0xb4
+	PACKET_ADDRESS_DATA = 0xb2,
+	PACKET_ADDRESS_DATA_PHYSICAL = 0xb3,
+	PACKET_ADDRESS_PREVIOUS_TARGET = 0xb4,
+	PACKET_ADDRESS_RESERVED = 0xb6
 };
 
 enum event { EVENT_BIT_RETIRED = 1, EVENT_BIT_NOT_TAKEN = 6, EVENT_BIT_MISPREDICTED = 7 };
@@ -45,6 +60,10 @@ struct encoder {
 	uint64_t aux_offset;
 	uint64_t chunks;
 	uint64_t samples;
+	uint64_t records;
+	size_t record_start; /* of the last one, in `chunk` */
+	struct lab_sample last;
+	bool has_last; /* its truth is not told yet */
 	uint32_t thread_index;
 };
 
@@ -84,6 +103,58 @@ static uint64_t operation_of(const struct encoder *encoder, enum pgb_insn_kind k
 	return bits | (encoder->options->branch_kinds ? call_or_return << 3 : 0);
 }
 
+/* Events in each of their sizes, in turn. */
+static void put_events(struct encoder *encoder, uint64_t events)
+{
+	static const enum packet packets[] = {PACKET_EVENTS_1, PACKET_EVENTS_2, PACKET_EVENTS_4,
+					      PACKET_EVENTS_8};
+	unsigned int size_log2 = encoder->options->every_packet ? encoder->records % 4 : 1;
+
+	put_packet(&encoder->chunk, packets[size_log2], events, 1u << size_log2);
+}
+
+/* What says nothing about branches: data, and indexes that are not given out yet. */
+static void put_others(struct encoder *encoder)
+{
+	struct perf_bytes *out = &encoder->chunk;
+	uint64_t number = encoder->records;
+
+	if (!encoder->options->every_packet)
+		return;
+	if (number % 2)
+		put_packet(out, PACKET_DATA_SOURCE_1, 0x0b, 1);
+	else
+		put_packet(out, PACKET_DATA_SOURCE_2, 0x010b, 2);
+	put_packet(out, PACKET_LATENCY_TRANSLATION, 1, 2);
+	if (number % 3 == 0) {
+		put_packet(out, PACKET_ADDRESS_DATA, UINT64_C(0xab00aaaad000f0e0) + number, 8);
+		put_packet(out, PACKET_ADDRESS_DATA_PHYSICAL, USER_ADDRESS | 0x80123400, 8);
+	}
+	put_packet(out, PACKET_ADDRESS_RESERVED, number, 8);
+	/* index 8 and more: the first byte has its upper bits */
+	perf_put_uint(out, PACKET_EXTENDED | 1, 1);
+	put_packet(out, PACKET_LATENCY_TOTAL, 77, 2);
+	perf_put_uint(out, PACKET_EXTENDED | 2, 1);
+	put_packet(out, PACKET_ADDRESS_TARGET, USER_ADDRESS | number, 8);
+	if (number % 2)
+		perf_put_uint(out, 0, 1);
+	if (!encoder->options->context)
+		put_packet(out, PACKET_CONTEXT_2, 4242, 4);
+}
+
+/* The next record starts at a multiple of 64, by a packet or by its padding. */
+static void put_alignment(struct encoder *encoder)
+{
+	struct perf_bytes *out = &encoder->chunk;
+
+	if (!encoder->options->every_packet || encoder->records % 5 != 0 || out->length % 64 > 62)
+		return;
+	perf_put_uint(out, PACKET_ALIGNMENT, 1);
+	perf_put_uint(out, 0, 1);
+	while (out->length % 64)
+		perf_put_uint(out, 0x5a, 1); /* whatever is there is not looked at */
+}
+
 static void put_branch(struct encoder *encoder, const struct lab_branch *branch)
 {
 	struct perf_bytes *out = &encoder->chunk;
@@ -94,7 +165,7 @@ static void put_branch(struct encoder *encoder, const struct lab_branch *branch)
 	if (branch->mispredicted)
 		events |= 1u << EVENT_BIT_MISPREDICTED;
 	put_packet(out, PACKET_OPERATION_BRANCH, operation_of(encoder, branch->kind), 1);
-	put_packet(out, PACKET_EVENTS_2, events, 2);
+	put_events(encoder, events);
 	put_packet(out, PACKET_LATENCY_ISSUE, 3, 2);
 	put_packet(out, PACKET_LATENCY_TOTAL, branch->mispredicted ? 24 : 7, 2);
 	put_packet(out, PACKET_ADDRESS_TARGET, branch->to | USER_ADDRESS, 8);
@@ -103,26 +174,81 @@ static void put_branch(struct encoder *encoder, const struct lab_branch *branch)
 			   branch->target_before | USER_ADDRESS, 8);
 }
 
-static void put_record(struct encoder *encoder, const struct lab_sample *sample, uint64_t time_ns)
+/* Is this one due, of those that come now and then? */
+static bool is_due(const struct encoder *encoder, uint64_t every)
+{
+	return every > 0 && encoder->records % every == every - 1;
+}
+
+static void end_record(struct encoder *encoder, uint64_t time_ns)
+{
+	bool no_time = encoder->options->no_timestamps ||
+		       (encoder->options->every_packet && encoder->records % 7 == 0);
+
+	if (no_time)
+		perf_put_uint(&encoder->chunk, PACKET_END, 1);
+	else
+		put_packet(&encoder->chunk, PACKET_TIMESTAMP, time_ns, 8);
+	perf_put_padding(&encoder->chunk, 0, encoder->options->record_alignment);
+}
+
+/* A branch of the kernel, where a filter let it through, or of what runs below it. */
+static void put_kernel_record(struct encoder *encoder, uint64_t time_ns)
+{
+	struct perf_bytes *out = &encoder->chunk;
+	uint64_t level = encoder->records % 2 ? KERNEL_ADDRESS : HYPERVISOR_ADDRESS;
+	uint64_t pc = (LAB_KERNEL_ENTRY & ~(UINT64_C(0xff) << 56)) | level;
+
+	put_packet(out, PACKET_ADDRESS_PC, pc, 8);
+	put_packet(out, PACKET_OPERATION_BRANCH, 1, 1);
+	put_packet(out, PACKET_EVENTS_2, 1u << EVENT_BIT_RETIRED, 2);
+	put_packet(out, PACKET_ADDRESS_TARGET, pc + 64, 8);
+	end_record(encoder, time_ns);
+}
+
+/* It was started on the wrong path, and never ended. */
+static void put_squashed_record(struct encoder *encoder, const struct lab_sample *sample,
+				uint64_t time_ns)
 {
 	struct perf_bytes *out = &encoder->chunk;
 
 	put_packet(out, PACKET_ADDRESS_PC, sample->address | USER_ADDRESS, 8);
-	if (encoder->options->context)
+	put_packet(out, PACKET_OPERATION_BRANCH, 1, 1);
+	put_packet(out, PACKET_EVENTS_2, 1u << EVENT_BIT_NOT_TAKEN, 2);
+	end_record(encoder, time_ns);
+}
+
+static void put_record(struct encoder *encoder, const struct lab_sample *sample, uint64_t time_ns)
+{
+	struct perf_bytes *out = &encoder->chunk;
+	const struct lab_spe_options *options = encoder->options;
+
+	if (is_due(encoder, options->kernel_every))
+		put_kernel_record(encoder, time_ns);
+	if (is_due(encoder, options->squashed_every))
+		put_squashed_record(encoder, sample, time_ns);
+	put_alignment(encoder);
+	encoder->record_start = out->length;
+	if (is_due(encoder, options->damage_every))
+		perf_put_uint(out, 0xff, 1);
+	put_packet(out, PACKET_ADDRESS_PC, sample->address | USER_ADDRESS, 8);
+	if (options->context)
 		put_packet(out, PACKET_CONTEXT_1, encoder->recording.who.tid, 4);
+	put_others(encoder);
 	if (sample->is_branch) {
 		put_branch(encoder, &sample->branch);
 	} else {
-		put_packet(out, PACKET_OPERATION_OTHER, 0, 1);
-		put_packet(out, PACKET_EVENTS_2, 1u << EVENT_BIT_RETIRED, 2);
+		put_packet(out,
+			   options->every_packet && encoder->records % 2
+				   ? PACKET_OPERATION_LOAD_STORE
+				   : PACKET_OPERATION_OTHER,
+			   0, 1);
+		put_events(encoder, 1u << EVENT_BIT_RETIRED);
 		put_packet(out, PACKET_LATENCY_ISSUE, 2, 2);
 		put_packet(out, PACKET_LATENCY_TOTAL, 5, 2);
 	}
-	if (encoder->options->no_timestamps)
-		perf_put_uint(out, PACKET_END, 1);
-	else
-		put_packet(out, PACKET_TIMESTAMP, time_ns, 8);
-	perf_put_padding(out, 0, encoder->options->record_alignment);
+	end_record(encoder, time_ns);
+	encoder->records++;
 }
 
 static void add_truth(struct encoder *encoder, const struct lab_sample *sample)
@@ -148,6 +274,21 @@ static void add_truth(struct encoder *encoder, const struct lab_sample *sample)
 	}
 }
 
+/* The last record is whole, and stays. */
+static void keep_last(struct encoder *encoder)
+{
+	if (encoder->has_last && encoder->truth != NULL)
+		add_truth(encoder, &encoder->last);
+	encoder->has_last = false;
+}
+
+/* The area was full: it ends in the midst of the last record. */
+static void cut_last(struct encoder *encoder)
+{
+	encoder->chunk.length = encoder->record_start + 20;
+	encoder->has_last = false;
+}
+
 /* The AUX record tells that data is there, AUXTRACE carries it. */
 static int write_chunk(struct encoder *encoder, struct pgb_error *error)
 {
@@ -159,11 +300,17 @@ static int write_chunk(struct encoder *encoder, struct pgb_error *error)
 
 	if (encoder->chunk.length == 0)
 		return 0;
-	perf_put_padding(&encoder->chunk, 0, 64);
 	encoder->chunks++;
 	if (encoder->options->flags_every > 0 &&
 	    encoder->chunks % encoder->options->flags_every == 0)
 		flags = PERF_AUX_FLAG_COLLISION;
+	if (encoder->options->cut_every > 0 && encoder->chunks % encoder->options->cut_every == 0) {
+		flags |= PERF_AUX_FLAG_TRUNCATED;
+		cut_last(encoder);
+	} else {
+		perf_put_padding(&encoder->chunk, 0, 64);
+	}
+	keep_last(encoder);
 	recording->who.id = encoder->events[0].id;
 	perf_encode_aux(records, &encoder->events[0].attr, &recording->who, encoder->aux_offset,
 			encoder->chunk.length, flags);
@@ -208,9 +355,10 @@ static int encode_trace(struct encoder *encoder, struct lab_trace *trace, struct
 		if (sample.address == 0 || (!sample.is_branch && !encoder->options->all_operations))
 			continue;
 		encoder->recording.who.time_ns = start_ns + sample.instructions;
+		keep_last(encoder);
+		encoder->last = sample;
+		encoder->has_last = !is_due(encoder, encoder->options->damage_every);
 		put_record(encoder, &sample, encoder->recording.who.time_ns);
-		if (encoder->truth != NULL)
-			add_truth(encoder, &sample);
 		if (encoder->chunk.length >= encoder->options->chunk_bytes) {
 			code = write_chunk(encoder, error);
 			if (code != 0)
@@ -233,7 +381,8 @@ static void describe_events(struct encoder *encoder)
 		spe->attr.config |= CONFIG_TIMESTAMPS;
 	if (!encoder->options->all_operations)
 		spe->attr.config |= CONFIG_BRANCH_FILTER;
-	spe->attr.config1 = EVENT_RETIRED;
+	if (encoder->options->squashed_every == 0)
+		spe->attr.config1 = EVENT_RETIRED;
 	spe->attr.mmap = spe->attr.mmap2 = spe->attr.comm = spe->attr.comm_exec = spe->attr.task =
 		0;
 	lab_recording_defaults(dummy, 1);

@@ -20,6 +20,12 @@ struct lab_spe_options {
 	uint64_t record_alignment; /* each record is padded to a multiple of it; 1: none */
 	uint64_t chunk_bytes;	   /* of AUX data between two AUX records */
 	uint64_t flags_every;	   /* each so many chunks: flag it as collided; 0: never */
+	bool every_packet;	   /* all kinds of packets, sizes and headers that there are */
+	/* Before so many records (of chunks: in so many) there is something else; 0: never. */
+	uint64_t kernel_every;	 /* a record of the kernel or a hypervisor */
+	uint64_t squashed_every; /* one of an operation that did not retire */
+	uint64_t damage_every;	 /* a byte that is no packet: that record is lost */
+	uint64_t cut_every;	 /* chunks that end inside a record, flagged as truncated */
 	uint32_t pid;
 	const char *name;
 };

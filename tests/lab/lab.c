@@ -26,14 +26,22 @@ static const char usage_text[] =
 	"      --random SEED      vary the period as the hardware does, reproducibly\n"
 	"      --pid N            process id [1000]\n"
 	"lbr:  --depth N          entries of a branch stack [32]\n"
-	"      --kernel none|returns|both   entries of the kernel in branch stacks [none]\n"
+	"      --hardware NAME    all of it as that hardware does: lbr-8, lbr-16, lbr-32, "
+	"skylake,\n"
+	"                         arch-lbr, arch-lbr-counters, brs, lbr-v2, brbe-8, brbe-16, "
+	"brbe-32,\n"
+	"                         brbe-64; what stands behind it changes that\n"
+	"      --by-instructions  the period counts instructions, not taken branches\n"
+	"      --kernel none|returns|both|hidden   entries of the kernel in branch stacks [none]\n"
 	"      --mispredicts      tell mispredicted from predicted branches\n"
 	"      --types            branch types\n"
 	"      --hw-index         the hardware index in each stack\n"
+	"      --speculation, --privilege, --counters   what newer kernels tell of each entry\n"
 	"      --build-id-maps    MMAP2 records with build-id\n"
 	"      --wrong-path N     each Nth branch is followed by a speculative entry\n"
 	"      --holes N          ... by an entry with a zero in it\n"
 	"      --aborts N         ... by the abort of a transaction\n"
+	"      --repeats N        each Nth sample has its newest entry twice\n"
 	"spe:  --previous-target  packets with the target of the branch before\n"
 	"      --branch-kinds     call, return or other in the operation type\n"
 	"      --context          packets with the thread, one AUX area per CPU\n"
@@ -42,9 +50,14 @@ static const char usage_text[] =
 	"      --align N          pad each record to a multiple of N [64]\n"
 	"      --chunk N          bytes between AUX records [65536]\n"
 	"      --collisions N     flag each Nth AUX record\n"
+	"      --every-packet     all kinds of packets, sizes and headers\n"
+	"      --kernel-every N, --squashed N   records of the kernel, and of what never retired\n"
+	"      --damage N         each Nth record has a byte that is no packet\n"
+	"      --cut N            each Nth AUX record ends inside a record of SPE\n"
 	"ibs:  --capabilities N   CPUID 0x8000001b [0xfff, Zen 4]\n"
 	"      --fused            sample a compare and its jump as one\n"
-	"      --rip-invalid N    each Nth sample has no valid address\n";
+	"      --rip-invalid N    each Nth sample has no valid address\n"
+	"      --kernel-every N   samples of the kernel in between\n";
 
 struct arguments {
 	const char *binary, *output, *truth;
@@ -73,6 +86,12 @@ enum option_code {
 	OPTION_COLLISIONS,
 	OPTION_CAPABILITIES,
 	OPTION_RIP_INVALID,
+	OPTION_HARDWARE,
+	OPTION_REPEATS,
+	OPTION_KERNEL_EVERY,
+	OPTION_SQUASHED,
+	OPTION_DAMAGE,
+	OPTION_CUT,
 	OPTION_FLAG /* and an index into flags_of() behind it */
 };
 
@@ -93,6 +112,12 @@ static const struct option options[] = {
 	{"collisions", required_argument, NULL, OPTION_COLLISIONS},
 	{"capabilities", required_argument, NULL, OPTION_CAPABILITIES},
 	{"rip-invalid", required_argument, NULL, OPTION_RIP_INVALID},
+	{"hardware", required_argument, NULL, OPTION_HARDWARE},
+	{"repeats", required_argument, NULL, OPTION_REPEATS},
+	{"kernel-every", required_argument, NULL, OPTION_KERNEL_EVERY},
+	{"squashed", required_argument, NULL, OPTION_SQUASHED},
+	{"damage", required_argument, NULL, OPTION_DAMAGE},
+	{"cut", required_argument, NULL, OPTION_CUT},
 	{"mispredicts", no_argument, NULL, OPTION_FLAG + 0},
 	{"types", no_argument, NULL, OPTION_FLAG + 1},
 	{"hw-index", no_argument, NULL, OPTION_FLAG + 2},
@@ -103,6 +128,11 @@ static const struct option options[] = {
 	{"all-operations", no_argument, NULL, OPTION_FLAG + 7},
 	{"no-timestamps", no_argument, NULL, OPTION_FLAG + 8},
 	{"fused", no_argument, NULL, OPTION_FLAG + 9},
+	{"speculation", no_argument, NULL, OPTION_FLAG + 10},
+	{"privilege", no_argument, NULL, OPTION_FLAG + 11},
+	{"counters", no_argument, NULL, OPTION_FLAG + 12},
+	{"by-instructions", no_argument, NULL, OPTION_FLAG + 13},
+	{"every-packet", no_argument, NULL, OPTION_FLAG + 14},
 	{NULL, 0, NULL, 0},
 };
 
@@ -113,7 +143,10 @@ static bool *flag_of(struct arguments *arguments, int index)
 			 &arguments->lbr.hardware_index,  &arguments->lbr.build_id_maps,
 			 &arguments->spe.previous_target, &arguments->spe.branch_kinds,
 			 &arguments->spe.context,	  &arguments->spe.all_operations,
-			 &arguments->spe.no_timestamps,	  &arguments->ibs.fused};
+			 &arguments->spe.no_timestamps,	  &arguments->ibs.fused,
+			 &arguments->lbr.speculation,	  &arguments->lbr.privilege,
+			 &arguments->lbr.counters,	  &arguments->lbr.by_instructions,
+			 &arguments->spe.every_packet};
 
 	return flags[index];
 }
@@ -136,17 +169,58 @@ static uint64_t number_of(const char *text)
 
 static enum lab_kernel kernel_of(const char *text)
 {
-	static const char *const names[] = {"none", "returns", "both"};
+	static const char *const names[] = {"none", "returns", "both", "hidden"};
 
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < 4; i++) {
 		if (strcmp(text, names[i]) == 0)
 			return (enum lab_kernel)i;
 	}
 	usage();
 }
 
+/* NULL: an option without a number of its own. */
+static uint64_t *number_option(struct arguments *arguments, int option)
+{
+	switch (option) {
+	case OPTION_PERIOD:
+		return &arguments->period_events;
+	case OPTION_RANDOM:
+		return &arguments->seed;
+	case OPTION_WRONG_PATH:
+		return &arguments->lbr.wrong_path_every;
+	case OPTION_HOLES:
+		return &arguments->lbr.hole_every;
+	case OPTION_ABORTS:
+		return &arguments->lbr.abort_every;
+	case OPTION_REPEATS:
+		return &arguments->lbr.repeat_every;
+	case OPTION_ALIGN:
+		return &arguments->spe.record_alignment;
+	case OPTION_CHUNK:
+		return &arguments->spe.chunk_bytes;
+	case OPTION_COLLISIONS:
+		return &arguments->spe.flags_every;
+	case OPTION_SQUASHED:
+		return &arguments->spe.squashed_every;
+	case OPTION_DAMAGE:
+		return &arguments->spe.damage_every;
+	case OPTION_CUT:
+		return &arguments->spe.cut_every;
+	case OPTION_RIP_INVALID:
+		return &arguments->ibs.rip_invalid_every;
+	default:
+		return NULL;
+	}
+}
+
 static void read_option(struct arguments *arguments, int option, const char *value)
 {
+	uint64_t *number = number_option(arguments, option);
+
+	if (number != NULL) {
+		*number = number_of(value);
+		return;
+	}
 	switch (option) {
 	case 'b':
 		arguments->binary = value;
@@ -157,12 +231,6 @@ static void read_option(struct arguments *arguments, int option, const char *val
 	case OPTION_TRUTH:
 		arguments->truth = value;
 		break;
-	case OPTION_PERIOD:
-		arguments->period_events = number_of(value);
-		break;
-	case OPTION_RANDOM:
-		arguments->seed = number_of(value);
-		break;
 	case OPTION_PID:
 		arguments->pid = (uint32_t)number_of(value);
 		break;
@@ -172,29 +240,15 @@ static void read_option(struct arguments *arguments, int option, const char *val
 	case OPTION_KERNEL:
 		arguments->lbr.kernel = kernel_of(value);
 		break;
-	case OPTION_WRONG_PATH:
-		arguments->lbr.wrong_path_every = number_of(value);
-		break;
-	case OPTION_HOLES:
-		arguments->lbr.hole_every = number_of(value);
-		break;
-	case OPTION_ABORTS:
-		arguments->lbr.abort_every = number_of(value);
-		break;
-	case OPTION_ALIGN:
-		arguments->spe.record_alignment = number_of(value);
-		break;
-	case OPTION_CHUNK:
-		arguments->spe.chunk_bytes = number_of(value);
-		break;
-	case OPTION_COLLISIONS:
-		arguments->spe.flags_every = number_of(value);
+	case OPTION_HARDWARE:
+		if (!lab_lbr_hardware(&arguments->lbr, value))
+			usage();
 		break;
 	case OPTION_CAPABILITIES:
 		arguments->ibs.capabilities = (uint32_t)number_of(value);
 		break;
-	case OPTION_RIP_INVALID:
-		arguments->ibs.rip_invalid_every = number_of(value);
+	case OPTION_KERNEL_EVERY:
+		arguments->spe.kernel_every = arguments->ibs.kernel_every = number_of(value);
 		break;
 	default:
 		if (option < OPTION_FLAG)

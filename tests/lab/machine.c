@@ -75,6 +75,9 @@ static bool enter_kernel(struct lab_machine *machine, uint64_t from, uint64_t to
 	case LAB_KERNEL_RETURNS:
 		*branch = back;
 		return true;
+	case LAB_KERNEL_HIDDEN:
+		entry.to = back.from = 0;
+		break;
 	case LAB_KERNEL_BOTH:
 		break;
 	}

@@ -17,7 +17,8 @@
 enum lab_kernel {
 	LAB_KERNEL_NONE,    /* as a filter for user mode ought to work */
 	LAB_KERNEL_RETURNS, /* the way back is delivered all the same */
-	LAB_KERNEL_BOTH
+	LAB_KERNEL_BOTH,
+	LAB_KERNEL_HIDDEN /* both, with 0 for the end in the kernel, as Arm's BRBE does */
 };
 
 struct lab_branch {

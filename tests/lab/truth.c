@@ -58,6 +58,8 @@ void lab_truth_add(struct lab_truth *truth, const struct lab_image *image,
 		if (wanted.from == 0 && wanted.to == 0)
 			return;
 		wanted.run_end = translate(image, fact->run_end);
+		if (wanted.to == 0) /* a run that begins outside is none of ours */
+			wanted.run_end = LAB_NO_RUN;
 	}
 	if (fact->count == 0)
 		return;
