@@ -246,12 +246,22 @@ project(example C)
 add_library(work STATIC work.c)
 add_executable(app main.c)
 target_link_libraries(app work)
+enable_testing()
+add_test(one app 0 100)
+add_test(two app 0 5000)
 END
 	rm -rf .pgobolt
 	run 0 build --instrument -- \
 		sh -c 'cmake -DCMAKE_BUILD_TYPE=Release -S . -B "b 1" && cmake --build "b 1"'
 	stderr_has "2 files compiled, 1 linked"
 	run 0 train -- "b 1/app" 0
+	if command -v ctest >/dev/null; then
+		(cd "b 1" && run 0 train --state ../.pgobolt -- ctest -j2 &&
+			stderr_has "2 raw profiles" && stderr_has "merged over 2 runs" &&
+			exit "$failures") || failures=$((failures + 1))
+	else
+		skip "no ctest"
+	fi
 	run 1 build --use -- cmake --build "b 1"
 	stderr_has "nothing was compiled"
 	run 0 build --use -- cmake --build "b 1" --clean-first
