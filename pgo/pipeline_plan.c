@@ -316,8 +316,9 @@ static void plan_bolt(struct pgb_pipeline *pipeline)
 	char *tool = config->llvm_bolt ? quoted(config->llvm_bolt) : NULL;
 
 	add(pipeline, STEP_BOLT,
-	    "mkdir -p %s/bolt && pgobolt optimize%s%s --profile %s/recording -o %s %s", folder,
-	    tool ? " --llvm-bolt " : "", tool ? tool : "", folder, output, input);
+	    "mkdir -p %s/bolt && pgobolt optimize%s%s --profile %s/recording -o %s %s%s%s", folder,
+	    tool ? " --llvm-bolt " : "", tool ? tool : "", folder, output, input,
+	    config->optimize ? " " : "", config->optimize ? config->optimize : "");
 	free(input);
 	free(folder);
 	free(output);

@@ -176,6 +176,7 @@ static void fill_config(struct run *run)
 	config->check = options->check;
 	config->bench = options->bench;
 	config->source = options->source;
+	config->optimize = options->optimize;
 	config->record_time_ns = options->record_time_ns ? options->record_time_ns : RECORD_TIME_NS;
 	config->llvm_bolt = options->llvm_bolt;
 	config->bench_runs = options->bench_runs;

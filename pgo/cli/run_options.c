@@ -99,6 +99,12 @@ const struct pgb_option pgb_run_table[] = {
 	 .argument = "PATH",
 	 AT(llvm_bolt),
 	 .help = "this llvm-bolt; default: the newest"},
+	{.name = "optimize",
+	 .kind = PGB_OPTION_STRING,
+	 .argument = "OPTIONS",
+	 AT(optimize),
+	 .help = "more options of pgobolt optimize, as a shell reads them: "
+		 "'--preset max -- -strict'"},
 	{.name = "state",
 	 .kind = PGB_OPTION_STRING,
 	 .argument = "DIR",

@@ -8,7 +8,7 @@
 
 struct pgb_run_options {
 	const char *build, *clean, *record, *check, *bench, *binary;
-	const char *source, *state, *llvm_bolt, *config;
+	const char *source, *state, *llvm_bolt, *optimize, *config;
 	struct pgb_option_list train, weights;
 	uint64_t bench_runs, bench_time_ns, record_time_ns;
 	bool cargo, sample, partial_training, no_compare, allow_stale, no_report;

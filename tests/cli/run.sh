@@ -111,6 +111,8 @@ run 0 run --dry-run --train './app 7 | cat' --check 'test -x {}'
 stdout_has "pgobolt train --new -- /bin/sh -c './app 7 | cat'"
 stdout_has "test -x '$PWD/app'"
 stdout_lacks "--weight"
+run 0 run --dry-run --optimize '--preset max -- -strict'
+stdout_has ".pgobolt/run/pgo/app --preset max -- -strict"
 run 0 run --dry-run --sample
 stdout_has "pgobolt build --sampling --strict -- make"
 stdout_has "pgobolt convert --format autofdo -b ./app -o .pgobolt/run/sample.afdo"

@@ -39,6 +39,7 @@ struct pgb_pipeline_config {
 	const char *source;		    /* of record; NULL: auto */
 	uint64_t record_time_ns;	    /* repeat what is recorded until then; 0: once */
 	const char *llvm_bolt;		    /* NULL: look for it */
+	const char *optimize;		    /* more words for pgobolt optimize; NULL: none */
 	uint64_t bench_runs, bench_time_ns; /* 0: what bench does by itself */
 	bool sample; /* compile with a sample profile: no instrumented build */
 	bool partial_training, no_compare, allow_stale;
