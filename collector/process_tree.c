@@ -9,17 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 struct kinship {
 	pid_t pid, parent;
+	char state;
 };
 
 typedef PGB_ARRAY(struct kinship) kinships;
 typedef PGB_ARRAY(pid_t) pids;
 
-/* Field 4 of proc_pid_stat(5); -1: it has ended. */
-static pid_t parent_of(const char *pid)
+enum {
+	/* How long stopping may take; one that waits for the disk or for vfork() takes longer. */
+	HOLD_MS = 100,
+};
+
+/* Fields 3 and 4 of proc_pid_stat(5). false: it has ended. */
+static bool read_kinship(struct kinship *one, const char *pid)
 {
 	char path[64], text[512], *at;
 	ssize_t size;
@@ -28,13 +35,17 @@ static pid_t parent_of(const char *pid)
 	snprintf(path, sizeof(path), "/proc/%.16s/stat", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -1;
+		return false;
 	size = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[size > 0 ? size : 0] = '\0';
 	/* the name stands in parentheses and may hold anything: the last one ends it */
 	at = strrchr(text, ')');
-	return at != NULL && strlen(at) > 4 ? (pid_t)strtol(at + 4, NULL, 10) : -1;
+	if (at == NULL || strlen(at) <= 4)
+		return false;
+	one->state = at[2];
+	one->parent = (pid_t)strtol(at + 4, NULL, 10);
+	return one->parent > 0;
 }
 
 static void read_kinships(kinships *all)
@@ -45,10 +56,7 @@ static void read_kinships(kinships *all)
 	while (listing && (entry = readdir(listing)) != NULL) {
 		struct kinship one = {.pid = (pid_t)atoi(entry->d_name)};
 
-		if (one.pid <= 0)
-			continue;
-		one.parent = parent_of(entry->d_name);
-		if (one.parent > 0)
+		if (one.pid > 0 && read_kinship(&one, entry->d_name))
 			pgb_array_push(all, one);
 	}
 	if (listing)
@@ -77,10 +85,23 @@ static bool holds(const pids *family, pid_t pid)
 	return false;
 }
 
-/* Add the descendants that `root` and the members have now. true: there were new ones. */
+/* Whether none of them runs: what is stopped, or has ended, does not fork. */
+static bool all_stopped(const kinships *all, const pids *family)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (strchr("TtZX", all->items[i].state) == NULL && holds(family, all->items[i].pid))
+			return false;
+	return true;
+}
+
+/*
+ * Add the descendants that `root` and the members have now. true: these are all of them, as there
+ * were no new ones and nobody ran.
+ */
 static bool gather(struct pgb_process_tree *tree, pid_t root)
 {
 	size_t known = tree->members.count;
+	bool settled;
 	kinships all = {0};
 	pids family = {0};
 
@@ -100,9 +121,10 @@ static bool gather(struct pgb_process_tree *tree, pid_t root)
 			add_member(tree, &all.items[k]);
 		}
 	}
+	settled = tree->members.count == known && all_stopped(&all, &family);
 	pgb_array_release(&all);
 	pgb_array_release(&family);
-	return tree->members.count > known;
+	return settled;
 }
 
 static void send_all(const struct pgb_process_tree *tree, pid_t root, int number)
@@ -114,10 +136,18 @@ static void send_all(const struct pgb_process_tree *tree, pid_t root, int number
 
 void pgb_process_tree_hold(struct pgb_process_tree *tree, pid_t root)
 {
-	/* a fork that a signal overtakes is not done: kernel/fork.c, copy_process() */
-	do
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	/*
+	 * A fork that a signal finds under way is completed: only what was seen stopped has no
+	 * children but those that /proc shows after that (kernel/fork.c, copy_process()).
+	 */
+	for (int pauses = 0; pauses < HOLD_MS; pauses++) {
 		send_all(tree, root, SIGSTOP);
-	while (gather(tree, root));
+		if (gather(tree, root))
+			return;
+		nanosleep(&pause, NULL);
+	}
 }
 
 void pgb_process_tree_signal(const struct pgb_process_tree *tree, pid_t root, int number)

@@ -55,6 +55,8 @@ static const char *const families[] = {
 	"sh -c 'sleep 1000 & sh -c \"sleep 1000; :\" & wait' & sleep 0.2; echo; wait",
 	"sh -c 'trap \"\" TERM; echo; sleep 1000; sleep 1000' ; :",
 	"echo; kill -STOP $$; sleep 1000",
+	/* in the midst of forking */
+	"echo; for i in 1 2 3 4 5 6 7 8 9; do for k in 1 2 3 4 5; do sleep 1000 & done; done; wait",
 };
 
 static void stopping_leaves_nobody_behind(void **state)
