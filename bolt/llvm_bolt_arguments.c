@@ -373,11 +373,13 @@ char **pgb_llvm_bolt_arguments(const struct pgb_llvm_bolt *bolt, const struct pg
 		add(&arguments, "-no-huge-pages");
 	if (job->threads > 0 && !user_gave(job, "thread-count"))
 		add(&arguments, "-thread-count=%u", job->threads);
-	if (job->skip_functions_file != NULL)
-		add(&arguments, "-skip-funcs-file=%s", job->skip_functions_file);
-	add_skipped(&arguments, job->skip_functions);
-	if (job->only_functions_file != NULL)
+	if (job->only_functions_file != NULL) {
 		add(&arguments, "-funcs-file-no-regex=%s", job->only_functions_file);
+	} else {
+		if (job->skip_functions_file != NULL)
+			add(&arguments, "-skip-funcs-file=%s", job->skip_functions_file);
+		add_skipped(&arguments, job->skip_functions);
+	}
 	for (size_t i = 0; job->extra != NULL && job->extra[i] != NULL; i++)
 		add(&arguments, "%s", job->extra[i]);
 	pgb_array_push(&arguments, NULL);

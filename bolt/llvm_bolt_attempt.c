@@ -189,19 +189,27 @@ static char **arguments_to_run(const struct pgb_llvm_bolt_run *run,
 	return argv;
 }
 
-static int attempt(struct pgb_llvm_bolt_run *run, struct pgb_error *error)
+/* The job with what is left out by now. */
+static struct pgb_llvm_bolt_job current_job(struct pgb_llvm_bolt_run *run)
 {
 	struct pgb_llvm_bolt_job job = run->job;
-	char **argv;
-	int code;
 
-	clear_parsed(run->result);
 	pgb_array_push(&run->skip, NULL);
 	run->skip.count--;
 	pgb_array_push(&run->without, NULL);
 	run->without.count--;
 	job.skip_functions = run->skip.items;
 	job.without = run->without.items;
+	return job;
+}
+
+static int attempt(struct pgb_llvm_bolt_run *run, struct pgb_error *error)
+{
+	struct pgb_llvm_bolt_job job = current_job(run);
+	char **argv;
+	int code;
+
+	clear_parsed(run->result);
 	argv = pgb_llvm_bolt_arguments(run->bolt, run->image, &job);
 	run->result->command_line = pgb_process_command_line((const char *const *)argv);
 	pgb_llvm_bolt_arguments_free(argv);
@@ -215,6 +223,7 @@ static int attempt(struct pgb_llvm_bolt_run *run, struct pgb_error *error)
 	if (code != 0)
 		return code;
 	run->result->exit_status = pgb_process_exit_status(run->wait_status);
+	run->out_of_memory = pgb_llvm_bolt_lacked_memory(run->result, run->wait_status);
 	if (run->result->exit_status == 0)
 		return 0;
 	return pgb_llvm_bolt_explain(run->bolt, &run->job, run->result, run->wait_status, error);
@@ -271,6 +280,47 @@ static bool can_drop_debug(struct pgb_llvm_bolt_run *run, const struct pgb_error
 	return true;
 }
 
+/* It fails without it, too, so that was not what it failed on. */
+static void restore_debug(struct pgb_llvm_bolt_run *run)
+{
+	struct pgb_llvm_bolt_result *result = run->result;
+
+	if (!result->debug_dropped)
+		return;
+	pgb_assert(result->steps.count == 1);
+	free(result->steps.items[--result->steps.count].why);
+	result->debug_dropped = false;
+	run->job.update_debug = true;
+}
+
+/* Functions that it does not name, but fails on: whoever called looks for them. */
+static int mend_crash(struct pgb_llvm_bolt_run *run, const struct pgb_error *failure, bool *mended,
+		      struct pgb_error *error)
+{
+	struct pgb_llvm_bolt_job job = current_job(run);
+	struct pgb_llvm_bolt_mend mend = {0};
+	int code;
+
+	*mended = false;
+	job.crashed = NULL;
+	code = run->job.crashed(run->job.crashed_context, &job, failure, &mend, error);
+	for (size_t i = 0; i < mend.skip.count; i++)
+		pgb_array_push(&run->skip, mend.skip.items[i]);
+	if (code == 0 && mend.only_functions_file != NULL) {
+		run->job.only_functions_file = mend.only_functions_file;
+		if (run->folder != NULL)
+			code = pgb_llvm_bolt_link(run, PGB_LINK_ONLY, mend.only_functions_file,
+						  error);
+	}
+	if (code == 0 && (mend.skip.count > 0 || mend.only_functions_file != NULL)) {
+		restore_debug(run);
+		*mended = true;
+	}
+	run->no_function = !*mended;
+	pgb_array_release(&mend.skip);
+	return code;
+}
+
 /* The next step that takes away something that it was asked to do. */
 static bool can_step_down(struct pgb_llvm_bolt_run *run, const struct pgb_error *failure)
 {
@@ -293,29 +343,49 @@ static bool can_step_down(struct pgb_llvm_bolt_run *run, const struct pgb_error 
 	return false;
 }
 
-static bool can_retry(struct pgb_llvm_bolt_run *run, const struct pgb_error *failure)
+static bool can_search(const struct pgb_llvm_bolt_run *run)
 {
+	return run->job.crashed != NULL && !run->no_function && !run->timed_out &&
+	       !run->out_of_memory && run->steps_taken == 0;
+}
+
+/* After a failed attempt: `again` when there is less to do now. An error ends it all. */
+static int find_less(struct pgb_llvm_bolt_run *run, const struct pgb_error *failure, bool *again,
+		     struct pgb_error *error)
+{
+	int code = 0;
+
+	*again = false;
 	if (failure->code == PGB_E_INTERRUPTED)
-		return false;
-	if (can_skip(run))
-		return true;
-	if (run->job.no_steps || failure->code != PGB_E_TOOL)
-		return false;
-	if (can_drop_debug(run, failure))
-		return true;
+		return 0;
+	*again = can_skip(run);
+	if (*again || run->job.no_steps || failure->code != PGB_E_TOOL)
+		return 0;
+	*again = can_drop_debug(run, failure);
+	if (!*again && can_search(run))
+		code = mend_crash(run, failure, again, error);
 	/* what it could not do in the time it will not do faster for being asked for less */
-	return !run->timed_out && run->job.instrument_prefix == NULL && can_step_down(run, failure);
+	if (code == 0 && !*again && !run->timed_out && run->job.instrument_prefix == NULL)
+		*again = can_step_down(run, failure);
+	return code;
 }
 
 int pgb_llvm_bolt_attempts(struct pgb_llvm_bolt_run *run, struct pgb_error *error)
 {
 	for (int i = 1;; i++) {
 		struct pgb_error failure = {0};
+		bool again = false;
 		int code = attempt(run, &failure);
 
 		if (code == 0)
 			return 0;
-		if (i < ATTEMPTS_MOST && can_retry(run, &failure))
+		if (i < ATTEMPTS_MOST) {
+			int ended = find_less(run, &failure, &again, error);
+
+			if (ended != 0)
+				return ended;
+		}
+		if (again)
 			continue;
 		pgb_fail(error, code, "%s", failure.message);
 		if (failure.remedy[0] != '\0')

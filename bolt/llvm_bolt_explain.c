@@ -69,6 +69,15 @@ static const struct known_message *find_message(const char *line)
 	return NULL;
 }
 
+bool pgb_llvm_bolt_lacked_memory(const struct pgb_llvm_bolt_result *result, int wait_status)
+{
+	const char *output = pgb_text_string(&result->output);
+
+	return (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL) ||
+	       strstr(output, "Cannot allocate memory") != NULL ||
+	       strstr(output, "out of memory") != NULL;
+}
+
 static int explain_signal(const struct pgb_llvm_bolt *bolt, const struct pgb_llvm_bolt_job *job,
 			  const struct pgb_llvm_bolt_result *result, int number,
 			  struct pgb_error *error)
@@ -112,7 +121,7 @@ int pgb_llvm_bolt_explain(const struct pgb_llvm_bolt *bolt, const struct pgb_llv
 	if (message != NULL && message->remedy != NULL)
 		return pgb_remedy(error, "%s", message->remedy);
 	if (advised != NULL)
-		return pgb_remedy(error, "leave the function alone: -- -skip-funcs='%s'", advised);
+		return pgb_remedy(error, "leave the function alone: --skip '%s'", advised);
 	return pgb_remedy(error, "try --preset safe, or another release with --llvm-bolt PATH%s%s",
 			  job->log_path ? "; all it said is in " : "",
 			  job->log_path ? job->log_path : "");

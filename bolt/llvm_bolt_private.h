@@ -24,6 +24,8 @@ struct pgb_llvm_bolt_run {
 	char *path_temporary; /* what it writes */
 	int wait_status;
 	bool timed_out;
+	bool out_of_memory;
+	bool no_function; /* job.crashed() found none */
 	size_t steps_taken;
 };
 
@@ -35,6 +37,10 @@ struct pgb_llvm_bolt_run {
 
 /* llvm_bolt_attempt.c: until it ends well or there is nothing left to leave out. */
 int pgb_llvm_bolt_attempts(struct pgb_llvm_bolt_run *run, struct pgb_error *error);
+
+/* In the run's folder, `name` becomes a link to `path`. */
+int pgb_llvm_bolt_link(const struct pgb_llvm_bolt_run *run, const char *name, const char *path,
+		       struct pgb_error *error);
 
 /* Is this option of the preset given, as the job stands? */
 bool pgb_llvm_bolt_gives(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
@@ -50,6 +56,9 @@ int pgb_llvm_bolt_check_extra(const struct pgb_llvm_bolt *bolt, const struct pgb
 /* PGB_E_UNSUPPORTED: no library for counters, or a kind of program in which they do not work. */
 int pgb_llvm_bolt_check_instrument(const struct pgb_llvm_bolt *bolt,
 				   const struct pgb_elf_image *image, struct pgb_error *error);
+
+/* Did it fail for want of memory? */
+bool pgb_llvm_bolt_lacked_memory(const struct pgb_llvm_bolt_result *result, int wait_status);
 
 /* What a parsed, failed run means. Always an error; `wait_status` as from waitpid. */
 int pgb_llvm_bolt_explain(const struct pgb_llvm_bolt *bolt, const struct pgb_llvm_bolt_job *job,

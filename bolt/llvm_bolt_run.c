@@ -90,8 +90,8 @@ static int check_job(const struct pgb_llvm_bolt_run *run, struct pgb_error *erro
 	return check_profile(bolt, run->job.profile, error);
 }
 
-static int link_into(const struct pgb_llvm_bolt_run *run, const char *name, const char *path,
-		     struct pgb_error *error)
+int pgb_llvm_bolt_link(const struct pgb_llvm_bolt_run *run, const char *name, const char *path,
+		       struct pgb_error *error)
 {
 	char *target, *link;
 	int code = 0;
@@ -124,13 +124,13 @@ static int make_folder(struct pgb_llvm_bolt_run *run, char *path, struct pgb_err
 	}
 	run->folder = path;
 	run->path_temporary = pgb_format("%s/%s", path, PGB_LINK_OUTPUT);
-	code = link_into(run, PGB_LINK_INPUT, job->input, error);
+	code = pgb_llvm_bolt_link(run, PGB_LINK_INPUT, job->input, error);
 	if (code == 0)
-		code = link_into(run, PGB_LINK_PROFILE, job->profile, error);
+		code = pgb_llvm_bolt_link(run, PGB_LINK_PROFILE, job->profile, error);
 	if (code == 0)
-		code = link_into(run, PGB_LINK_SKIPPED, job->skip_functions_file, error);
+		code = pgb_llvm_bolt_link(run, PGB_LINK_SKIPPED, job->skip_functions_file, error);
 	if (code == 0)
-		code = link_into(run, PGB_LINK_ONLY, job->only_functions_file, error);
+		code = pgb_llvm_bolt_link(run, PGB_LINK_ONLY, job->only_functions_file, error);
 	return code;
 }
 

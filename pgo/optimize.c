@@ -8,6 +8,7 @@
 #include "pgo/optimize_private.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/bolt/fdata_read.h"
+#include "pgobolt/collector/file.h"
 #include "pgobolt/pgo/strip.h"
 
 enum {
@@ -243,10 +244,26 @@ static int optimize(struct pgb_optimize_run *run, struct pgb_error *error)
 	if (code != 0)
 		return code;
 	job = pgb_optimize_bolt_job(run);
+	if (!run->job->no_search) {
+		job.crashed = pgb_optimize_crashed;
+		job.crashed_context = run;
+	}
 	code = pgb_optimize_attempt(run, &job, error);
 	if (code != 0 && run->faulty && !run->job->no_search)
 		code = pgb_optimize_search(run, error);
 	return code;
+}
+
+/* A search that cannot go on has nothing to keep. */
+static void remove_search(const struct pgb_optimize_run *run, int code)
+{
+	char *folder;
+
+	if (!run->result->crash.done || code == PGB_E_INTERRUPTED || code == PGB_E_RESOURCE)
+		return;
+	folder = pgb_format("%s.search", run->result->output);
+	pgb_file_remove_tree(folder, NULL);
+	free(folder);
 }
 
 int pgb_optimize(const struct pgb_optimize_job *job, const struct pgb_llvm_bolt *bolt,
@@ -268,6 +285,7 @@ int pgb_optimize(const struct pgb_optimize_job *job, const struct pgb_llvm_bolt 
 	result->size_before = size_of_file(binary);
 	result->build_id = pgb_build_id_string(&pgb_elf_image_binary(run.image)->build_id);
 	code = optimize(&run, error);
+	remove_search(&run, code);
 	pgb_check_end(&run.check);
 	pgb_profile_free(run.profile);
 	pgb_elf_image_close(run.image);
@@ -281,6 +299,7 @@ static void release_search(struct pgb_optimize_search *search)
 	pgb_array_release(&search->functions);
 	pgb_array_release(&search->options);
 	free(search->failure);
+	free(search->kept);
 	free(search->reproducer);
 }
 
@@ -292,5 +311,6 @@ void pgb_optimize_result_release(struct pgb_optimize_result *result)
 	pgb_findings_release(&result->after);
 	pgb_llvm_bolt_result_release(&result->bolt);
 	release_search(&result->search);
+	release_search(&result->crash);
 	*result = (struct pgb_optimize_result){0};
 }

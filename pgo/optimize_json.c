@@ -128,6 +128,8 @@ json_t *pgb_optimize_json(const struct pgb_llvm_bolt *bolt, const struct pgb_opt
 	json_object_set_new(json, "check", check_json(job, result));
 	json_object_set_new(json, "search",
 			    result->search.done ? search_json(&result->search) : json_null());
+	json_object_set_new(json, "crash",
+			    result->crash.done ? search_json(&result->crash) : json_null());
 	return json;
 }
 

@@ -3,6 +3,8 @@
 #ifndef PGOBOLT_PGO_OPTIMIZE_PRIVATE_H
 #define PGOBOLT_PGO_OPTIMIZE_PRIVATE_H
 
+#include <regex.h>
+
 #include "pgobolt/pgo/check.h"
 #include "pgobolt/pgo/optimize.h"
 
@@ -32,16 +34,28 @@ int pgb_optimize_attempt(struct pgb_optimize_run *run, const struct pgb_llvm_bol
  */
 int pgb_optimize_search(struct pgb_optimize_run *run, struct pgb_error *error);
 
-/* Names of the functions of the profile, by address; and of the cold fragments of any. Borrowed. */
+/* As pgb_llvm_bolt_job.crashed; `context` is the run. */
+int pgb_optimize_crashed(void *context, const struct pgb_llvm_bolt_job *job,
+			 const struct pgb_error *failure, struct pgb_llvm_bolt_mend *mend,
+			 struct pgb_error *error);
+
+/*
+ * Functions of the profile, by address; and the cold fragments of any. Borrowed. Without those that
+ * are to be left alone anyway.
+ */
 struct pgb_optimize_names {
 	PGB_ARRAY(const struct pgb_elf_function *) functions;
 	PGB_ARRAY(const struct pgb_elf_function *) fragments;
+	PGB_ARRAY(regex_t) patterns; /* of the user's file of functions to skip */
 };
 
 /* optimize_trial.c: trials of the search, remembered in a file so that it can be taken up again. */
 struct pgb_trials {
 	struct pgb_optimize_run *run;
-	struct pgb_llvm_bolt_job base; /* what the faulty result was made with */
+	struct pgb_optimize_search *search; /* of run->result: the one that this is for */
+	struct pgb_llvm_bolt_job base;	    /* what the faulty result was made with */
+	bool of_crash;	  /* a trial is good when llvm-bolt ends well, whatever comes of it */
+	uint64_t setting; /* hash of what is the same for all trials */
 	struct pgb_optimize_names names;
 	const char *options[32]; /* of the preset, as given in base */
 	size_t option_count;
@@ -67,6 +81,24 @@ int pgb_trials_of_options(void *context, const struct pgb_bisect_trial *trials, 
  * another head; a line that was cut short or damaged is left out.
  */
 void pgb_trials_read_journal(struct pgb_trials *trials, const char *text, const char *head);
+/* Which of the functions, or of the options, make a trial fail? */
+int pgb_trials_bisect(struct pgb_trials *trials, bool options, struct pgb_bisect_result *found,
+		      struct pgb_error *error);
+/* The functions found guilty, into search->functions. `what` they do is logged. */
+void pgb_trials_note_functions(struct pgb_trials *trials, const struct pgb_bisect_result *found,
+			       const char *what);
+/* Which options harm the functions found? Into search->options, for the report alone. */
+int pgb_trials_find_harmful(struct pgb_trials *trials, const struct pgb_bisect_result *found,
+			    struct pgb_error *error);
+/* The functions that are not guilty, into a file, search->kept. */
+int pgb_trials_write_kept(struct pgb_trials *trials, const struct pgb_bisect_result *found,
+			  struct pgb_error *error);
+/* search->reproducer; that it cannot be written is only logged. */
+void pgb_trials_write_reproducer(struct pgb_trials *trials);
+
+/* optimize_names.c: fill trials->names. */
+int pgb_trials_collect_names(struct pgb_trials *trials, struct pgb_error *error);
+void pgb_trials_release_names(struct pgb_trials *trials);
 /* Write these functions' names, and those of all fragments, one a line. */
 int pgb_trials_write_names(const struct pgb_trials *trials, const char *path,
 			   const struct pgb_elf_function *const *functions, size_t count,

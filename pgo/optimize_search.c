@@ -4,35 +4,19 @@
  * result without them.
  */
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "pgo/optimize_private.h"
-
-enum {
-	/* With more than that, it is no accident of some functions. */
-	GUILTY_MOST = 16,
-	CPUS_EACH = 2,
-	PARALLEL_MOST = 2,
-};
-
-static unsigned int choose_parallel(const struct pgb_optimize_run *run)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (run->job->parallel > 0)
-		return run->job->parallel < PARALLEL_MOST ? run->job->parallel : PARALLEL_MOST;
-	return cpus >= CPUS_EACH * PARALLEL_MOST ? PARALLEL_MOST : 1;
-}
 
 /* As the faulty result was made in the end, without debug information: it only takes time. */
 static void set_base(struct pgb_trials *trials, struct pgb_optimize_run *run)
 {
 	const struct pgb_llvm_bolt_result *bolt = &run->result->bolt;
+	const struct pgb_optimize_search *crash = &run->result->crash;
 	PGB_ARRAY(const char *) options = {0}, names = {0};
 
 	trials->base = pgb_optimize_bolt_job(run);
 	trials->base.update_debug = false;
+	trials->base.only_functions_file = crash->kept;
 	for (size_t i = 0; i < bolt->steps.count; i++)
 		for (const char *const *at = bolt->steps.items[i].options; at && *at; at++)
 			pgb_array_push(&options, *at);
@@ -40,6 +24,8 @@ static void set_base(struct pgb_trials *trials, struct pgb_optimize_run *run)
 		pgb_array_push(&names, pgb_dup(*at));
 	for (size_t i = 0; i < bolt->skipped.count; i++)
 		pgb_array_push(&names, pgb_dup(bolt->skipped.items[i]));
+	for (size_t i = 0; i < crash->functions.count; i++)
+		pgb_array_push(&names, pgb_dup(crash->functions.items[i]));
 	pgb_array_push(&options, NULL);
 	pgb_array_push(&names, NULL);
 	trials->base.without = options.items;
@@ -55,20 +41,6 @@ static void release_base(struct pgb_trials *trials)
 		free((void *)(uintptr_t)*at);
 	free((void *)(uintptr_t)trials->base.skip_functions);
 	free((void *)(uintptr_t)trials->base.without);
-}
-
-static int bisect(struct pgb_trials *trials, bool options, struct pgb_bisect_result *found,
-		  struct pgb_error *error)
-{
-	struct pgb_bisect_job job = {
-		.items = options ? trials->option_count : trials->names.functions.count,
-		.parallel = choose_parallel(trials->run),
-		.guilty_most = GUILTY_MOST,
-		.test = options ? pgb_trials_of_options : pgb_trials_of_functions,
-		.context = trials,
-	};
-
-	return pgb_bisect(&job, found, error);
 }
 
 /* The output itself, with what was found left alone. */
@@ -95,7 +67,8 @@ static int make_result(struct pgb_trials *trials, const char *const *options,
 	pgb_array_push(&without, NULL);
 	job.skip_functions = skip.items;
 	job.without = without.items;
-	job.only_functions_file = only_functions_file;
+	if (only_functions_file != NULL)
+		job.only_functions_file = only_functions_file;
 	code = pgb_optimize_attempt(run, &job, error);
 	pgb_array_release(&skip);
 	pgb_array_release(&without);
@@ -106,13 +79,12 @@ static int make_result(struct pgb_trials *trials, const char *const *options,
 static int finish_functions(struct pgb_trials *trials, const struct pgb_bisect_result *found,
 			    struct pgb_error *error)
 {
-	struct pgb_optimize_search *search = &trials->run->result->search;
-	PGB_ARRAY(const struct pgb_elf_function *) kept = {0};
+	struct pgb_optimize_search *search = trials->search;
 	struct pgb_error failure = {0};
-	char *path;
 	int code = PGB_E_CHECK;
 
-	if (found->guilty.count > 0) {
+	/* where llvm-bolt crashes on other functions, the others alone it must be */
+	if (found->guilty.count > 0 && !trials->run->result->crash.only_profiled) {
 		code = make_result(trials, NULL, NULL, &failure);
 		if (code == 0 || !trials->run->faulty) {
 			if (code != 0)
@@ -120,74 +92,27 @@ static int finish_functions(struct pgb_trials *trials, const struct pgb_bisect_r
 			return code;
 		}
 	}
-	for (size_t i = 0, k = 0; i < trials->names.functions.count; i++) {
-		if (k < found->guilty.count && found->guilty.items[k] == i)
-			k++;
-		else
-			pgb_array_push(&kept, trials->names.functions.items[i]);
-	}
-	path = pgb_format("%s/kept", trials->folder);
 	search->only_profiled = true;
-	code = pgb_trials_write_names(trials, path, kept.items, kept.count, error);
+	code = pgb_trials_write_kept(trials, found, error);
 	if (code == 0)
-		code = make_result(trials, NULL, path, error);
-	free(path);
-	pgb_array_release(&kept);
+		code = make_result(trials, NULL, search->kept, error);
 	return code;
-}
-
-/* Which options harm the guilty functions? For the report alone: it may fail. */
-static int find_harmful(struct pgb_trials *trials, const struct pgb_bisect_result *found,
-			struct pgb_error *error)
-{
-	struct pgb_optimize_search *search = &trials->run->result->search;
-	PGB_ARRAY(const struct pgb_elf_function *) guilty = {0};
-	struct pgb_bisect_result harmful = {0};
-	int code;
-
-	for (size_t i = 0; i < found->guilty.count; i++)
-		pgb_array_push(&guilty, trials->names.functions.items[found->guilty.items[i]]);
-	trials->only = guilty.items;
-	trials->only_count = guilty.count;
-	code = bisect(trials, true, &harmful, error);
-	for (size_t i = 0; code == 0 && i < harmful.guilty.count; i++)
-		pgb_array_push(&search->options, trials->options[harmful.guilty.items[i]]);
-	trials->only = NULL;
-	trials->only_count = 0;
-	pgb_bisect_result_release(&harmful);
-	pgb_array_release(&guilty);
-	return code;
-}
-
-static void note_functions(struct pgb_trials *trials, const struct pgb_bisect_result *found)
-{
-	struct pgb_optimize_run *run = trials->run;
-
-	for (size_t i = 0; i < found->guilty.count; i++) {
-		const struct pgb_elf_function *function =
-			trials->names.functions.items[found->guilty.items[i]];
-
-		pgb_array_push(&run->result->search.functions, pgb_dup(function->name));
-		pgb_log(run->log, PGB_LOG_WARNING,
-			"optimized, the function %s makes the result wrong: it stays as it is",
-			function->name);
-	}
 }
 
 static int search_functions(struct pgb_trials *trials, bool *settled, struct pgb_error *error)
 {
 	struct pgb_optimize_search *search = &trials->run->result->search;
 	struct pgb_bisect_result found = {0};
-	int code = bisect(trials, false, &found, error);
+	int code = pgb_trials_bisect(trials, false, &found, error);
 
 	search->candidates = trials->names.functions.count;
-	search->runs = found.runs;
+	search->runs += found.runs;
 	search->end = found.end;
 	*settled = code != 0 || found.end == PGB_BISECT_FOUND;
 	if (code == 0 && found.end == PGB_BISECT_FOUND) {
-		note_functions(trials, &found);
+		pgb_trials_note_functions(trials, &found, "makes the result wrong");
 		if (found.guilty.count > 0)
-			code = find_harmful(trials, &found, error);
+			code = pgb_trials_find_harmful(trials, &found, error);
 		if (code == 0)
 			code = finish_functions(trials, &found, error);
 	}
@@ -202,7 +127,7 @@ static int search_options(struct pgb_trials *trials, struct pgb_error *error)
 	struct pgb_optimize_search *search = &run->result->search;
 	struct pgb_bisect_result found = {0};
 	PGB_ARRAY(const char *) options = {0};
-	int code = bisect(trials, true, &found, error);
+	int code = pgb_trials_bisect(trials, true, &found, error);
 
 	search->runs += found.runs;
 	if (code == 0 && found.end != PGB_BISECT_FOUND) {
@@ -228,26 +153,10 @@ static int search_options(struct pgb_trials *trials, struct pgb_error *error)
 	return code;
 }
 
-static int write_reproducer(struct pgb_trials *trials)
-{
-	struct pgb_optimize_run *run = trials->run;
-	char *folder = pgb_format("%s.reproducer", run->result->output);
-	struct pgb_error failure = {0};
-	int code = pgb_reproducer_write(trials, folder, &failure);
-
-	if (code == 0) {
-		run->result->search.reproducer = folder;
-		return 0;
-	}
-	pgb_log(run->log, PGB_LOG_WARNING, "no reproducer was written: %s", failure.message);
-	free(folder);
-	return code;
-}
-
 int pgb_optimize_search(struct pgb_optimize_run *run, struct pgb_error *error)
 {
 	struct pgb_optimize_search *search = &run->result->search;
-	struct pgb_trials trials = {0};
+	struct pgb_trials trials = {.search = search};
 	struct pgb_error failure = {0};
 	char remedy[sizeof(error->remedy)];
 	bool settled = false;
@@ -268,7 +177,7 @@ int pgb_optimize_search(struct pgb_optimize_run *run, struct pgb_error *error)
 	if (code == 0 && !settled)
 		code = search_options(&trials, &failure);
 	if (code == 0 || (search->functions.count > 0 && code != PGB_E_INTERRUPTED))
-		write_reproducer(&trials);
+		pgb_trials_write_reproducer(&trials);
 	if (code != 0) {
 		pgb_fail(error, code, "%s", failure.message);
 		pgb_remedy(error, "%s", failure.remedy[0] ? failure.remedy : remedy);

@@ -16,83 +16,10 @@ enum {
 	JOURNAL_BYTES_MOST = 16 * 1024 * 1024,
 };
 
+#define JOURNAL_HEAD "pgobolt-search 2\n"
+
 /* A user's test may use a fixed port or file: never two at a time. llvm-bolt may run beside it. */
 static pthread_mutex_t check_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* ---- names */
-
-static int by_address(const void *a, const void *b)
-{
-	const struct pgb_elf_function *left = *(const struct pgb_elf_function *const *)a;
-	const struct pgb_elf_function *right = *(const struct pgb_elf_function *const *)b;
-
-	return (left->address > right->address) - (left->address < right->address);
-}
-
-static void add_name(struct pgb_optimize_names *names, const struct pgb_optimize_run *run,
-		     uint32_t name)
-{
-	const struct pgb_elf_function *function;
-
-	if (name == PGB_NAME_UNKNOWN)
-		return;
-	function = pgb_elf_image_function_named(run->image, pgb_profile_name(run->profile, name));
-	if (function == NULL || function->is_plt || function->is_fragment)
-		return;
-	/* neighbours in the profile are often the same; the rest goes when they are sorted */
-	if (names->functions.count > 0 &&
-	    names->functions.items[names->functions.count - 1] == function)
-		return;
-	pgb_array_push(&names->functions, function);
-}
-
-static void collect_names(struct pgb_optimize_names *names, const struct pgb_optimize_run *run)
-{
-	const struct pgb_profile_branch *branches;
-	const struct pgb_profile_sample *samples;
-	size_t count, kept = 0;
-
-	branches = pgb_profile_branches(run->profile, &count);
-	for (size_t i = 0; i < count; i++) {
-		add_name(names, run, branches[i].from.name);
-		add_name(names, run, branches[i].to.name);
-	}
-	samples = pgb_profile_samples(run->profile, &count);
-	for (size_t i = 0; i < count; i++)
-		add_name(names, run, samples[i].at.name);
-	if (names->functions.count > 0)
-		qsort(names->functions.items, names->functions.count,
-		      sizeof(names->functions.items[0]), by_address);
-	for (size_t i = 0; i < names->functions.count; i++)
-		if (i == 0 || names->functions.items[i] != names->functions.items[i - 1])
-			names->functions.items[kept++] = names->functions.items[i];
-	names->functions.count = kept;
-	for (size_t i = 0; i < pgb_elf_image_function_count(run->image); i++) {
-		const struct pgb_elf_function *function = pgb_elf_image_function(run->image, i);
-
-		if (function->is_fragment)
-			pgb_array_push(&names->fragments, function);
-	}
-}
-
-int pgb_trials_write_names(const struct pgb_trials *trials, const char *path,
-			   const struct pgb_elf_function *const *functions, size_t count,
-			   struct pgb_error *error)
-{
-	struct pgb_out_file out;
-	int code = pgb_out_open(&out, path, error);
-
-	if (code != 0)
-		return code;
-	/* an empty list would mean all functions */
-	fprintf(out.stream, "__pgobolt_no_function\n");
-	for (size_t i = 0; i < count; i++)
-		fprintf(out.stream, "%s\n", functions[i]->name);
-	/* a function whose fragment is left alone is left alone, too */
-	for (size_t i = 0; i < trials->names.fragments.count; i++)
-		fprintf(out.stream, "%s\n", trials->names.fragments.items[i]->name);
-	return pgb_out_commit(&out, error);
-}
 
 /* ---- one trial */
 
@@ -155,16 +82,20 @@ static void *make(void *context)
 	char *output = pgb_format("%s/candidate-%zu", trial->trials->folder, trial->slot);
 
 	trial->job.output = output;
-	trial->job.only_functions_file = trial->only;
+	if (trial->only != NULL)
+		trial->job.only_functions_file = trial->only;
 	pgb_array_push(&trial->without, NULL);
 	trial->job.without = trial->without.items;
-	trial->job.accept = accept_trial;
+	trial->job.crashed = NULL;
+	trial->job.accept = trial->trials->of_crash ? NULL : accept_trial;
 	trial->job.accept_context = trial;
 	trial->job.no_steps = true;
 	if (trial->slot > 0)
 		trial->job.waiting = NULL; /* it shows one only */
 	trial->code =
 		pgb_llvm_bolt_run(run->bolt, run->image, &trial->job, &result, NULL, &trial->error);
+	if (trial->trials->of_crash)
+		trial->passed = trial->code == 0;
 	if (is_fault(trial->code)) {
 		trial->passed = false;
 		trial->code = 0;
@@ -250,7 +181,7 @@ static uint64_t hash_setting(const struct pgb_trials *trials)
 	hash = hash_text(hash, run->bolt->version);
 	hash = hash_file(hash, job.input);
 	hash = hash_file(hash, job.profile);
-	if (run->job->check != NULL)
+	if (run->job->check != NULL && !trials->of_crash)
 		hash = hash_text(hash, run->job->check->command);
 	return hash;
 }
@@ -277,25 +208,23 @@ void pgb_trials_read_journal(struct pgb_trials *trials, const char *text, const 
 
 static int open_journal(struct pgb_trials *trials, struct pgb_error *error)
 {
-	char *head = pgb_format("pgobolt-search 1 %016" PRIx64 "\n", hash_setting(trials));
 	struct pgb_text text = {0};
 	struct pgb_out_file out;
 	int code;
 
 	if (pgb_file_read(&text, trials->journal, JOURNAL_BYTES_MOST, NULL) == 0)
-		pgb_trials_read_journal(trials, pgb_text_string(&text), head);
+		pgb_trials_read_journal(trials, pgb_text_string(&text), JOURNAL_HEAD);
 	pgb_text_release(&text);
-	/* written anew: what was cut short, or of another search, goes */
+	/* written anew: what was cut short goes; trials of another search do no harm */
 	code = pgb_out_open(&out, trials->journal, error);
 	if (code == 0) {
-		fprintf(out.stream, "%s", head);
+		fprintf(out.stream, JOURNAL_HEAD);
 		for (size_t i = 0; i < trials->passed.count; i++)
 			fprintf(out.stream, "%016" PRIx64 " good\n", trials->passed.items[i]);
 		for (size_t i = 0; i < trials->failed.count; i++)
 			fprintf(out.stream, "%016" PRIx64 " bad\n", trials->failed.items[i]);
 		code = pgb_out_commit(&out, error);
 	}
-	free(head);
 	return code;
 }
 
@@ -356,7 +285,7 @@ static struct trial begin_trial(struct pgb_trials *trials, const struct pgb_bise
 {
 	struct trial trial = {.trials = trials, .job = trials->base};
 
-	trial.key = hash_text(wanted->end, kind);
+	trial.key = hash_text(pgb_hash_combine(trials->setting, wanted->end), kind);
 	for (size_t i = 0; i < wanted->left_out_count; i++)
 		trial.key = pgb_hash_combine(trial.key, wanted->left_out[i]);
 	for (size_t i = 0; trial.job.without != NULL && trial.job.without[i] != NULL; i++)
@@ -429,7 +358,10 @@ int pgb_trials_begin(struct pgb_trials *trials, struct pgb_optimize_run *run,
 	trials->run = run;
 	trials->folder = pgb_format("%s.search", run->result->output);
 	trials->journal = pgb_format("%s/journal", trials->folder);
-	collect_names(&trials->names, run);
+	trials->setting = hash_setting(trials);
+	code = pgb_trials_collect_names(trials, error);
+	if (code != 0)
+		return code;
 	code = pgb_file_make_directories(trials->folder, error);
 	return code == 0 ? open_journal(trials, error) : code;
 }
@@ -438,8 +370,7 @@ void pgb_trials_end(struct pgb_trials *trials, bool keep)
 {
 	if (!keep && trials->folder != NULL)
 		pgb_file_remove_tree(trials->folder, NULL);
-	pgb_array_release(&trials->names.functions);
-	pgb_array_release(&trials->names.fragments);
+	pgb_trials_release_names(trials);
 	pgb_array_release(&trials->passed);
 	pgb_array_release(&trials->failed);
 	free(trials->folder);

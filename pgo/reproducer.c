@@ -38,7 +38,12 @@ static int write_file(const char *folder, const char *name,
 
 static bool has_functions(const struct pgb_trials *trials)
 {
-	return trials->run->result->search.functions.count > 0;
+	return trials->search->functions.count > 0;
+}
+
+static bool has_test(const struct pgb_trials *trials)
+{
+	return trials->run->job->check != NULL && !trials->of_crash;
 }
 
 /* llvm-bolt on the guilty functions alone, and the test; run from the folder itself. */
@@ -63,10 +68,10 @@ static void fill_script(FILE *stream, const struct pgb_trials *trials)
 		fprintf(stream, " \\\n\t");
 		add_word(stream, argv[i]);
 	}
-	fprintf(stream, " || exit 2\n");
+	fprintf(stream, " || {\n\techo \"== llvm-bolt's exit status $?\"\n\texit 2\n}\n");
 	pgb_llvm_bolt_arguments_free(argv);
 	free(input);
-	if (run->job->check == NULL)
+	if (!has_test(trials))
 		return;
 	fprintf(stream, "for PGOBOLT_BINARY in \"$INPUT\" \"$PWD/optimized\"; do\n"
 			"\texport PGOBOLT_BINARY\n\techo \"== $PGOBOLT_BINARY\"\n\t(cd ");
@@ -97,23 +102,24 @@ static void fill_script(FILE *stream, const struct pgb_trials *trials)
 static void fill_readme(FILE *stream, const struct pgb_trials *trials)
 {
 	const struct pgb_optimize_run *run = trials->run;
-	const struct pgb_optimize_search *search = &run->result->search;
+	const struct pgb_optimize_search *search = trials->search;
 
-	fprintf(stream, "# llvm-bolt %s: a wrong result\n\n", run->bolt->version);
+	fprintf(stream, "# llvm-bolt %s: %s\n\n", run->bolt->version,
+		trials->of_crash ? "a crash" : "a wrong result");
 	fprintf(stream, "- what is wrong: %s\n", search->failure);
 	fprintf(stream, "- binary: %s, build-id %s\n", run->job->profile->binary,
 		run->result->build_id[0] ? run->result->build_id : "none");
-	if (run->job->check != NULL)
+	if (has_test(trials))
 		fprintf(stream, "- test: `%s` ({}: the binary)\n", run->job->check->command);
 	for (size_t i = 0; i < search->functions.count; i++)
 		fprintf(stream, "- function: `%s`\n", search->functions.items[i]);
 	for (size_t i = 0; i < search->options.count; i++)
 		fprintf(stream, "- option: `-%s`\n", search->options.items[i]);
 	fprintf(stream,
-		"\nFound in %zu trials among %zu functions. `./reproduce.sh` runs llvm-bolt%s and "
-		"then the test, on the original and on the result.\n",
+		"\nFound in %zu trials among %zu functions. `./reproduce.sh` runs llvm-bolt%s%s.\n",
 		search->runs, search->candidates,
-		has_functions(trials) ? " on these functions alone (file `functions`)" : "");
+		has_functions(trials) ? " on these functions alone (file `functions`)" : "",
+		has_test(trials) ? " and then the test, on the original and on the result" : "");
 	fprintf(stream, "\nThe last command that pgobolt ran:\n\n    %s\n",
 		run->result->bolt.command_line ? run->result->bolt.command_line : "");
 }
@@ -140,7 +146,7 @@ static int copy_profile(const struct pgb_trials *trials, const char *folder,
 
 static int write_functions(struct pgb_trials *trials, const char *folder, struct pgb_error *error)
 {
-	const struct pgb_optimize_search *search = &trials->run->result->search;
+	const struct pgb_optimize_search *search = trials->search;
 	PGB_ARRAY(const struct pgb_elf_function *) functions = {0};
 	char *path = pgb_format("%s/functions", folder);
 	int code;

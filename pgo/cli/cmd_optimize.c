@@ -82,8 +82,8 @@ static const struct pgb_option table[] = {
 		 "default: 30m"},
 	{.name = "no-search",
 	 AT(no_search),
-	 .help = "fail when the result is wrong, without looking for the functions that make it "
-		 "so"},
+	 .help = "do not look for the functions that make the result wrong, but fail; nor for "
+		 "those that llvm-bolt crashes on, but ask less of it"},
 	{.name = "bench",
 	 .kind = PGB_OPTION_STRING,
 	 .argument = "CMD",
@@ -448,8 +448,10 @@ const struct pgb_command pgb_command_optimize = {
 		"were "
 		"started, the one that was seen most.\n\n"
 		"Functions that llvm-bolt cannot move are left as they are, and named. Where it "
-		"still fails, less is asked of it, step by step, beginning with debug information; "
-		"each step is said.\n\n"
+		"crashes without a name, the functions that it crashes on are searched for and "
+		"left alone, and OUTPUT.crash-reproducer is written. Where it still fails, less is "
+		"asked of it, step by step, beginning with debug information; each step is "
+		"said.\n\n"
 		"The test of --check runs on the original and on the result, which takes the "
 		"original's place in a private mount namespace where that is allowed. Its exit "
 		"status and standard output must be the same; what it starts ends with it. A "

@@ -97,11 +97,20 @@ static void verified_row(struct pgb_table *table, const struct pgb_findings *fin
 	pair(table, "verified", "%zu of %zu checks of the result good", good, findings->list.count);
 }
 
-static void search_rows(struct pgb_table *table, const struct pgb_optimize_search *search)
+static void search_rows(struct pgb_table *table, const struct pgb_optimize_search *search,
+			const char *what)
 {
-	pair(table, "found",
-	     "%zu of %zu functions make the result wrong, in %zu trials:", search->functions.count,
-	     search->candidates, search->runs);
+	const char *trials = PGB_PLURAL(search->runs, "trial");
+
+	if (search->functions.count > 0)
+		pair(table, "found", "%zu of %s make%s %s, in %s:", search->functions.count,
+		     PGB_PLURAL(search->candidates, "function"),
+		     search->functions.count == 1 ? "s" : "", what, trials);
+	else if (search->only_profiled)
+		pair(table, "found", "in %s: some function without a profile makes %s", trials,
+		     what);
+	else
+		pair(table, "found", "in %s: no function, but an option makes %s", trials, what);
 	for (size_t i = 0; i < search->functions.count; i++)
 		pair(table, "", "%s: left as it is", search->functions.items[i]);
 	for (size_t i = 0; i < search->options.count; i++)
@@ -126,8 +135,10 @@ static void checked_rows(struct pgb_table *table, const struct pgb_optimize_job 
 					  : "",
 		     check->output_varies ? "the same status" : "the same status and output",
 		     job->check->command);
+	if (result->crash.done && result->crash.end == PGB_BISECT_FOUND)
+		search_rows(table, &result->crash, "llvm-bolt fail");
 	if (result->search.done)
-		search_rows(table, &result->search);
+		search_rows(table, &result->search, "the result wrong");
 	if (result->stripped)
 		pair(table, "stripped", "by %s", job->strip);
 }
@@ -170,13 +181,16 @@ void pgb_optimize_print(struct pgb_output *output, const struct pgb_llvm_bolt *b
 void pgb_optimize_print_next(struct pgb_output *output, const struct pgb_optimize_job *job,
 			     const struct pgb_optimize_result *result)
 {
+	const char *reproducer =
+		result->search.reproducer ? result->search.reproducer : result->crash.reproducer;
+
 	if (!result->stripped)
 		pgb_output_note(output,
 				"Strip it with --strip or llvm-strip: GNU strip and objcopy "
 				"break it.");
-	if (result->search.reproducer != NULL)
+	if (reproducer != NULL)
 		pgb_output_next(output, "report it to llvm-bolt's authors: %s/README.md",
-				result->search.reproducer);
+				reproducer);
 	else if (!result->checked)
 		pgb_output_next(output, "run your tests with %s, or give them to --check",
 				result->output);

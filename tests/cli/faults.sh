@@ -4,25 +4,7 @@
 # run of it has them: verify or the user's check finds each, and the search finds the functions.
 . "$SRCDIR/tests/cli/lib.sh"
 
-REAL=
-for release in 22 19 16; do
-	[ -n "$REAL" ] || [ ! -x /usr/lib/llvm-$release/bin/llvm-bolt ] ||
-		REAL=/usr/lib/llvm-$release/bin/llvm-bolt
-done
-[ -n "$REAL" ] || REAL=$(command -v llvm-bolt)
-[ -n "$REAL" ] || skip_all 'llvm-bolt is not installed'
-faults=$SRCDIR/tests/faults
-FAULT=$PWD/fault
-RUNS=$PWD/runs
-export REAL FAULT RUNS
-cp "$faults/faulty-llvm-bolt" bolt && chmod +x bolt
-$CC -O1 -o fault "$faults/fault.c" || skip_all 'no C compiler'
-$CC -O2 -Wl,-q -Wl,-z,now -Wl,-z,ibt -Wl,-E -Wl,--build-id=sha1 -fcf-protection=full \
-	-fno-reorder-blocks-and-partition -o victim "$faults/victim.c" 2>/dev/null ||
-	$CC -O2 -Wl,-q -Wl,-z,now -Wl,-E -Wl,--build-id=sha1 -o victim "$faults/victim.c" || exit 1
-"$PGOBOLT" -q record -s instrument -o profile -- ./victim 60000 >log 2>&1 ||
-	skip_all "no profile: $(tail -n 1 log)"
-optimize="optimize --llvm-bolt ./bolt --profile profile"
+. "$SRCDIR/tests/faults/setup.sh"
 
 # hold VICTIM CHECK: each of the faults is found in what llvm-bolt makes of the program
 # KIND SYMBOL WHAT VERIFY SAYS (-: the check finds it)
@@ -137,7 +119,7 @@ stdout_has 'functions make the result wrong'
 ./found | cmp - expected || fail 'the repaired result differs'
 [ ! -e found.search ] || fail 'found.search is left'
 trials=$(sed -n 's/.* in \([0-9]*\) trials:$/\1/p' "$scratch/stdout")
-[ "$trials" -le 19 ] || fail "$trials trials for 2 of 24: more than 2 * (log2(24) + 5)"
+[ "$trials" -le "$(runs_most 24 2)" ] || fail "$trials trials for 2 of 24 functions"
 for file in README.md reproduce.sh profile.fdata functions; do
 	[ -s "found.reproducer/$file" ] || fail "no found.reproducer/$file"
 done

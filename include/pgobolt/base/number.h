@@ -3,14 +3,17 @@
  * Numbers for people, three significant digits; PGB_COUNT(n) in the arguments of a call:
  *	count 999, 1.20 k, 34.5 M	size 512 B, 3.40 MiB
  *	percent 0.04%, 12.3%		duration 120 ns, 3.40 ms, 12.3 s, 2 min 5 s, 3 h 20 min
+ *	PGB_PLURAL(n, "branch")		1 branch, 0 branches, 12345 branches
  */
 #ifndef PGOBOLT_BASE_NUMBER_H
 #define PGOBOLT_BASE_NUMBER_H
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 struct pgb_number {
 	char text[32];
@@ -91,6 +94,32 @@ static inline struct pgb_number pgb_number_duration(uint64_t time_ns)
 		snprintf(number.text, sizeof(number.text), "%" PRIu64 " h %" PRIu64 " min",
 			 seconds / 3600, seconds / 60 % 60);
 	return number;
+}
+
+struct pgb_plural {
+	char text[96];
+};
+#define PGB_PLURAL(count, noun) (pgb_plural(count, noun).text)
+
+/* The ending is that of branch, class, box; of entry, but not of key; else s. */
+static inline struct pgb_plural pgb_plural(uint64_t count, const char *noun)
+{
+	size_t length = strlen(noun);
+	char last = length > 0 ? noun[length - 1] : ' ',
+	     before = length > 1 ? noun[length - 2] : ' ';
+	bool y = last == 'y' && strchr("aeiou", before) == NULL;
+	bool hiss = last == 's' || last == 'x' || (last == 'h' && (before == 'c' || before == 's'));
+	struct pgb_plural plural;
+
+	if (count == 1)
+		y = hiss = false;
+	snprintf(plural.text, sizeof(plural.text), "%" PRIu64 " %.*s%s", count,
+		 (int)(length < 64 ? length : 64) - y, noun,
+		 count == 1 ? ""
+		 : y	    ? "ies"
+		 : hiss	    ? "es"
+			    : "s");
+	return plural;
 }
 
 #endif

@@ -13,8 +13,8 @@
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/error.h"
 #include "pgobolt/base/log.h"
-#include "pgobolt/base/text.h"
 #include "pgobolt/bolt/elf_image.h"
+#include "pgobolt/bolt/llvm_bolt_parse.h"
 
 struct pgb_llvm_bolt {
 	char *path;	       /* realpath: 15..19 look for their runtime library beside argv[0] */
@@ -41,6 +41,12 @@ bool pgb_llvm_bolt_has_value(const struct pgb_llvm_bolt *bolt, const char *optio
 
 enum pgb_preset { PGB_PRESET_SAFE, PGB_PRESET_DEFAULT, PGB_PRESET_MAX };
 
+/* What keeps llvm-bolt from crashing. Strings are borrowed until the run ends. */
+struct pgb_llvm_bolt_mend {
+	PGB_ARRAY(const char *) skip;	 /* leave these functions alone .. */
+	const char *only_functions_file; /* .. or all but those in this file; NULL: no */
+};
+
 /* Borrowed for the time of the call. */
 struct pgb_llvm_bolt_job {
 	const char *input, *output;
@@ -52,7 +58,11 @@ struct pgb_llvm_bolt_job {
 	bool without_relocations; /* the input kept none: blocks move inside their functions only */
 	const char *skip_functions_file;   /* NULL: none */
 	const char *const *skip_functions; /* plain names, not patterns; NULL-terminated or NULL */
-	const char *only_functions_file;   /* plain names: leave all others alone; NULL: none */
+	/*
+	 * Plain names: leave all others alone. llvm-bolt takes this or functions to skip, so these
+	 * are not passed on and must not stand in it. NULL: none.
+	 */
+	const char *only_functions_file;
 	const char *const
 		*without; /* options that the preset is not to give; NULL-terminated or NULL */
 	bool no_steps;	  /* what it fails on fails: the same steps everywhere */
@@ -75,44 +85,18 @@ struct pgb_llvm_bolt_job {
 	/* Called a few times a second while llvm-bolt runs. NULL: none. */
 	void (*waiting)(void *context, uint64_t elapsed_ns);
 	void *waiting_context;
+	/*
+	 * It failed on `job`, for no reason that we know, and named no function: which ones make
+	 * it? Called before parts of the preset are left out; an empty mend: it is no function. An
+	 * error ends the run. NULL: nobody looks.
+	 */
+	int (*crashed)(void *context, const struct pgb_llvm_bolt_job *job,
+		       const struct pgb_error *failure, struct pgb_llvm_bolt_mend *mend,
+		       struct pgb_error *error);
+	void *crashed_context;
 	/* Looks at the finished file before it gets its name; an error discards it. NULL: none. */
 	int (*accept)(void *context, const char *path, struct pgb_error *error);
 	void *accept_context;
-};
-
-/* One row of the dyno-stats table. */
-struct pgb_dyno_stat {
-	char *name; /* "taken branches" */
-	uint64_t before, after;
-};
-
-/* What was given up, and what llvm-bolt said of it. */
-struct pgb_llvm_bolt_step {
-	const char *what; /* "splitting of functions"; static */
-	char *why;
-	const char *const *options; /* of the preset, NULL-terminated; NULL: none */
-};
-
-struct pgb_llvm_bolt_result {
-	int exit_status;
-	uint64_t functions, functions_profiled; /* "N out of M functions .. non-empty" */
-	uint64_t functions_stale;
-	uint64_t functions_not_optimized; /* "could not be optimized" */
-	uint64_t functions_reordered;	  /* whose blocks were laid out anew */
-	uint64_t objects_ignored;	  /* names in the profile that matched nothing */
-	uint64_t samples_stale, samples_total;
-	double stale_percent;		/* of samples; of functions where samples are not told */
-	uint64_t bytes_hot, bytes_cold; /* of the functions that were split */
-	PGB_ARRAY(struct pgb_dyno_stat) dyno_stats;
-	PGB_ARRAY(char *) skip_advised; /* functions it says to skip; owned */
-	char *error_line;		/* its last fatal line; NULL: none */
-	/* filled by pgb_llvm_bolt_run() */
-	PGB_ARRAY(char *) skipped; /* functions left alone in a second attempt; owned */
-	bool debug_dropped;	   /* update_debug was given up */
-	PGB_ARRAY(struct pgb_llvm_bolt_step) steps;
-	char *command_line; /* of the last attempt, as typed into a shell, with job.output */
-	struct pgb_text output;
-	uint64_t duration_ns;
 };
 
 /* argv for a job, NULL-terminated, each string and the array owned by the caller. */
@@ -126,8 +110,9 @@ size_t pgb_llvm_bolt_options(const struct pgb_llvm_bolt *bolt, const struct pgb_
 
 /*
  * Run the job; the output file appears whole or not at all and the input is never written to.
- * Functions that llvm-bolt asks to skip are skipped and it runs again; where it still fails, debug
- * information and then parts of the preset are left out, one after the other; `log` tells.
+ * Functions that llvm-bolt asks to skip, or that crashed() finds, are skipped and it runs again;
+ * where it still fails, debug information and then parts of the preset are left out, one after the
+ * other; `log` tells.
  * Errors: PGB_E_EXISTS (input is output, or the output is no regular file), PGB_E_PERMISSION and
  * PGB_E_NOT_FOUND (output folder), PGB_E_RESOURCE (disk full), PGB_E_UNSUPPORTED (a combination
  * known to be broken in that version; no runtime library), PGB_E_TOOL (it failed, was killed or ran
@@ -140,9 +125,5 @@ size_t pgb_llvm_bolt_options(const struct pgb_llvm_bolt *bolt, const struct pgb_
 int pgb_llvm_bolt_run(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
 		      const struct pgb_llvm_bolt_job *job, struct pgb_llvm_bolt_result *result,
 		      const struct pgb_log *log, struct pgb_error *error);
-void pgb_llvm_bolt_result_release(struct pgb_llvm_bolt_result *result);
-
-/* Parse what llvm-bolt printed; pure. */
-void pgb_llvm_bolt_parse_output(const char *output, struct pgb_llvm_bolt_result *result);
 
 #endif

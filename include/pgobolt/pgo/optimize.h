@@ -59,8 +59,8 @@ struct pgb_optimize_job {
 	 */
 	const struct pgb_check_job *check;
 	/*
-	 * Of a result that is wrong: do not look for the functions, or options of llvm-bolt, that
-	 * make it so, but fail.
+	 * Of a result that is wrong, do not look for the functions, or options of llvm-bolt, that
+	 * make it so, but fail; of a crash of llvm-bolt neither, but ask less of it.
 	 */
 	bool no_search;
 	unsigned int parallel; /* llvm-bolts at a time in that search; 0: by the number of CPUs */
@@ -71,16 +71,20 @@ struct pgb_optimize_job {
 	struct pgb_llvm_bolt_job bolt;
 };
 
-/* What a wrong result needed to become right. Strings are owned, but for the options. */
+/*
+ * What a wrong result needed to become right, or llvm-bolt to end well. Strings are owned, but for
+ * the options.
+ */
 struct pgb_optimize_search {
 	bool done;
-	char *failure; /* what was wrong with the first result */
+	char *failure; /* what was wrong with the first result, or with llvm-bolt */
 	size_t candidates, runs;
 	enum pgb_bisect_end end;
 	PGB_ARRAY(char *) functions;	 /* that must be left alone */
 	PGB_ARRAY(const char *) options; /* of llvm-bolt that must be left out .. */
 	/* .. or, with functions, that harm them */
-	bool only_profiled; /* it is right when the functions without a profile are left alone */
+	bool only_profiled; /* it is right when the functions without a profile are left alone .. */
+	char *kept;	    /* .. that is, all but the names in this file */
 	char *reproducer;   /* folder; NULL: none was written */
 };
 
@@ -100,16 +104,17 @@ struct pgb_optimize_result {
 		uint64_t original_ns;
 		uint64_t output_bytes;
 	} check;
-	struct pgb_optimize_search search;
+	struct pgb_optimize_search search; /* after a wrong result */
+	struct pgb_optimize_search crash;  /* where llvm-bolt failed and did not say on what */
 };
 
 /*
  * Errors: those of pgb_elf_image_open(), pgb_fdata_read_file() and pgb_llvm_bolt_run();
  * PGB_E_NOT_SUITABLE and PGB_E_MISMATCH from the findings before, PGB_E_CHECK from those after and
  * from the user's test, where no search mends it; what accept() returned.
- * A search that was interrupted goes on where it was when the same is asked for again: its state
- * is in OUTPUT.search.
- * No output is left then. `result` is filled as far as it got and must be released either way.
+ * A search, also that after a crash, that was interrupted goes on where it was when the same is
+ * asked for again: its state is in OUTPUT.search. No output is left then. `result` is filled as far
+ * as it got and must be released either way.
  */
 int pgb_optimize(const struct pgb_optimize_job *job, const struct pgb_llvm_bolt *bolt,
 		 struct pgb_optimize_result *result, const struct pgb_log *log,
