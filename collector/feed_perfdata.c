@@ -1,46 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "pgobolt/collector/feed_perfdata.h"
+#include "collector/feed_perfdata_private.h"
 
 #include <string.h>
 
 #include "pgobolt/base/limits.h"
-#include "pgobolt/base/text.h"
-#include "pgobolt/collector/feed_perfdata_areas.h"
-#include "pgobolt/collector/feed_perfdata_events.h"
 #include "pgobolt/collector/feed_perfdata_features.h"
-#include "pgobolt/collector/feed_perfdata_header.h"
-#include "pgobolt/collector/feed_perfdata_load.h"
-#include "pgobolt/collector/feed_perfdata_order.h"
-#include "pgobolt/collector/feed_perfdata_streams.h"
-#include "pgobolt/collector/feed_perfdata_user.h"
 
 enum {
 	/* Read ahead of a file without rounds whose times ascend: enough to see that they do. */
 	SMALL_WINDOW_CHUNKS = 2,
-};
-
-struct feed_perfdata {
-	struct pgb_feed base;
-	struct pgb_feed_perfdata_config config;
-	char *path;
-	struct pgb_perfdata_info info;
-	struct pgb_perfdata_streams streams;
-	struct pgb_perfdata_events events;
-	struct pgb_perfdata_order order;
-	struct pgb_perfdata_user user;
-	struct pgb_perfdata_areas areas;
-	PGB_ARRAY(struct pgb_perfdata_entry) waiting; /* AUX records, for their bytes */
-	bool unfinished;
-	bool finished;
-	const char *end_path; /* of the file that info.end speaks of */
-	/*
-	 * Losses as the kernel told them in the rings, and as perf counted them when it closed the
-	 * file (PERF_FORMAT_LOST): the same ones twice, or fewer in the rings.
-	 */
-	uint64_t lost_in_rings, lost_in_total;
-	/* Whose bytes the record that was yielded last points to, where `holds`. */
-	struct pgb_perfdata_entry held;
-	bool holds;
 };
 
 /* Mappings, and what switches between them: these must not be seen before or after their time. */
@@ -61,6 +29,20 @@ static bool matters(uint32_t type)
 	return false;
 }
 
+/* Samples mostly come in long rows: handled together they cost next to nothing. */
+static void extend(struct feed_perfdata *feed, struct pgb_perfdata_entry *entry)
+{
+	struct pgb_cursor ahead =
+		pgb_perfdata_stream_ahead(pgb_perfdata_streams_current(&feed->streams));
+	size_t size_bytes = entry->size_bytes;
+
+	if (entry->time_ns < feed->order.released_ns) /* late: each is counted */
+		return;
+	pgb_perfdata_events_extend(&feed->events, ahead,
+				   1 + pgb_perfdata_streams_turn_left(&feed->streams), entry);
+	pgb_perfdata_streams_take(&feed->streams, entry->size_bytes - size_bytes, entry->count - 1);
+}
+
 static int add_kernel_record(struct feed_perfdata *feed, const struct pgb_perfdata_raw *raw,
 			     struct pgb_error *error)
 {
@@ -68,7 +50,9 @@ static int add_kernel_record(struct feed_perfdata *feed, const struct pgb_perfda
 		.bytes = raw->bytes,
 		.chunk = raw->chunk & 0xfffff,
 		.member = feed->streams.current & 0xfff,
-		.size_bytes = (uint16_t)raw->size_bytes,
+		.size_bytes = (uint32_t)raw->size_bytes,
+		.count = 1,
+		.samples = raw->type == PERF_RECORD_SAMPLE,
 		.matters = matters(raw->type),
 	};
 	uint16_t event;
@@ -84,9 +68,13 @@ static int add_kernel_record(struct feed_perfdata *feed, const struct pgb_perfda
 		feed->info.unknown_ids++;
 		return PGB_OK;
 	}
-	entry.event = event & 0x7fff;
-	pgb_perfdata_streams_saw(&feed->streams, entry.time_ns);
-	pgb_perfdata_stream_hold(pgb_perfdata_streams_current(&feed->streams), raw->chunk);
+	entry.last_ns = entry.time_ns;
+	entry.event = event & 0x3fff;
+	if (entry.samples)
+		extend(feed, &entry);
+	pgb_perfdata_streams_saw(&feed->streams, entry.last_ns);
+	pgb_perfdata_stream_hold(pgb_perfdata_streams_current(&feed->streams), raw->chunk,
+				 entry.count);
 	pgb_perfdata_order_add(&feed->order, &entry);
 	return PGB_OK;
 }
@@ -102,14 +90,14 @@ static bool window_is_full(const struct feed_perfdata *feed)
 
 	if (feed->order.pending.count == 0)
 		return false;
-	if (feed->order.pending.count >= PGB_LIMIT_REORDER_RECORDS)
+	if (feed->order.pending_records >= PGB_LIMIT_REORDER_RECORDS)
 		return true;
 	if (members > 1 && feed->streams.turns != 1)
 		return false; /* looking at all of them once in a while will do */
 	chunks = pgb_perfdata_streams_chunks_in_use(&feed->streams);
 	if (members > 1 || feed->order.rounds || feed->order.any_disorder)
 		return chunks > PGB_LIMIT_REORDER_BYTES / PGB_PERFDATA_CHUNK_BYTES + 2 * members;
-	return chunks > SMALL_WINDOW_CHUNKS;
+	return chunks > SMALL_WINDOW_CHUNKS + feed->lent;
 }
 
 static void finish(struct feed_perfdata *feed)
@@ -128,8 +116,7 @@ static void finish(struct feed_perfdata *feed)
 	feed->end_path = worst->path;
 }
 
-/* Take one record from the streams. 1; 0 there are no more; negative. */
-static int read_record(struct feed_perfdata *feed, struct pgb_error *error)
+int pgb_feed_perfdata_read(struct feed_perfdata *feed, struct pgb_error *error)
 {
 	struct pgb_perfdata_raw raw;
 	struct pgb_perfdata_stream *stream;
@@ -146,7 +133,6 @@ static int read_record(struct feed_perfdata *feed, struct pgb_error *error)
 		return 1;
 	}
 	stream = pgb_perfdata_streams_current(&feed->streams);
-	feed->info.end_offset = pgb_perfdata_stream_position(stream);
 	feed->info.compressed |= stream->zstd != NULL;
 	if (raw.type < PGB_PERFDATA_USER_TYPES) {
 		code = add_kernel_record(feed, &raw, error);
@@ -154,6 +140,7 @@ static int read_record(struct feed_perfdata *feed, struct pgb_error *error)
 		feed->user.stream = stream;
 		code = pgb_perfdata_user_read(&feed->user, &raw, error);
 	}
+	feed->info.end_offset = pgb_perfdata_stream_position(stream);
 	return code < 0 ? code : 1;
 }
 
@@ -187,11 +174,12 @@ static void account(struct feed_perfdata *feed, const struct pgb_record *record)
 static void let_go(struct feed_perfdata *feed)
 {
 	if (feed->holds)
-		pgb_perfdata_streams_drop(&feed->streams, feed->held.member, feed->held.chunk);
+		pgb_perfdata_streams_drop(&feed->streams, feed->held.member, feed->held.chunk,
+					  feed->held.count);
 	feed->holds = false;
 }
 
-/* 1, or what pgb_record_parse() says. */
+/* Of an entry of one record. 1, or what pgb_record_parse() says. */
 static int parse(const struct feed_perfdata *feed, const struct pgb_perfdata_entry *entry,
 		 struct pgb_record *record)
 {
@@ -261,9 +249,37 @@ static int next_entry(struct feed_perfdata *feed, struct pgb_perfdata_entry *ent
 			return feed->waiting.count > 0 && next_waiting(feed, entry);
 		if (window_is_full(feed))
 			pgb_perfdata_order_halve(&feed->order);
-		else if ((code = read_record(feed, error)) < 0)
+		else if ((code = pgb_feed_perfdata_read(feed, error)) < 0)
 			return code;
 	}
+}
+
+/* There is something to yield: 1; 0 the end; negative. */
+static int hold(struct feed_perfdata *feed, struct pgb_error *error)
+{
+	int code;
+
+	if (feed->holds && feed->held_at < feed->held.size_bytes)
+		return 1;
+	let_go(feed);
+	code = next_entry(feed, &feed->held, error);
+	feed->holds = code > 0;
+	feed->held_at = 0;
+	return code;
+}
+
+/* The record at held_at, which moves behind it. */
+static int parse_held(struct feed_perfdata *feed, struct pgb_record *record)
+{
+	const struct pgb_perfdata_entry *held = &feed->held;
+	struct pgb_cursor bytes = pgb_cursor_of(held->bytes, held->size_bytes);
+	int code;
+
+	pgb_cursor_skip(&bytes, feed->held_at);
+	code = pgb_record_parse(&bytes, &feed->info.events.items[held->event].format, record);
+	record->event = held->event;
+	feed->held_at = held->size_bytes - pgb_cursor_left(&bytes);
+	return code;
 }
 
 static int next(struct pgb_feed *base, struct pgb_record *record, struct pgb_error *error)
@@ -271,14 +287,11 @@ static int next(struct pgb_feed *base, struct pgb_record *record, struct pgb_err
 	struct feed_perfdata *feed = (struct feed_perfdata *)base;
 
 	for (;;) {
-		int code;
+		int code = hold(feed, error);
 
-		let_go(feed);
-		code = next_entry(feed, &feed->held, error);
 		if (code <= 0)
 			return code;
-		feed->holds = true;
-		if (parse(feed, &feed->held, record) != 1) {
+		if (parse_held(feed, record) != 1) {
 			base->stats.malformed++;
 			continue;
 		}
@@ -289,6 +302,49 @@ static int next(struct pgb_feed *base, struct pgb_record *record, struct pgb_err
 		account(feed, record);
 		return 1;
 	}
+}
+
+static int next_run(struct pgb_feed *base, struct pgb_record *record, struct pgb_feed_run *run,
+		    struct pgb_error *error)
+{
+	struct feed_perfdata *feed = (struct feed_perfdata *)base;
+	const struct pgb_perfdata_entry *held = &feed->held;
+	struct pgb_perfdata_event *event;
+	int code = hold(feed, error);
+
+	if (code <= 0)
+		return code;
+	if (!held->samples || feed->held_at > 0)
+		return next(base, record, error);
+	event = &feed->info.events.items[held->event];
+	*run = (struct pgb_feed_run){
+		.bytes = held->bytes,
+		.size_bytes = held->size_bytes,
+		.count = held->count,
+		.event = held->event,
+		.format = event->format,
+		.owner = held->member,
+		.chunk = held->chunk,
+	};
+	event->samples += run->count;
+	base->stats.records += run->count;
+	base->stats.bytes += run->size_bytes;
+	base->stats.disordered = feed->order.late;
+	feed->holds = false;
+	feed->lent++;
+	return PGB_FEED_RUN;
+}
+
+static void give_back(struct pgb_feed *base, const struct pgb_feed_run *run)
+{
+	struct feed_perfdata *feed = (struct feed_perfdata *)base;
+
+	feed->info.events.items[run->event].samples -= run->malformed;
+	base->stats.records -= run->malformed;
+	base->stats.bytes -= run->malformed_bytes;
+	base->stats.malformed += run->malformed;
+	pgb_perfdata_streams_drop(&feed->streams, run->owner, run->chunk, (uint32_t)run->count);
+	feed->lent--;
 }
 
 static void feed_free(struct pgb_feed *base)
@@ -305,180 +361,9 @@ static void feed_free(struct pgb_feed *base)
 	free(feed);
 }
 
-/* The parts of a file in file mode: what its header points to, and its records. */
-static int load_file(struct feed_perfdata *feed, const struct pgb_perfdata_header *header,
-		     uint64_t file_bytes, struct pgb_error *error)
-{
-	struct pgb_perfdata_stream *stream = pgb_perfdata_streams_current(&feed->streams);
-	struct pgb_perfdata_section data = header->data;
-	int code = pgb_perfdata_load_attrs(&feed->events, stream->fd, feed->path, header, error);
-
-	if (code < 0)
-		return code;
-	if (data.offset > file_bytes)
-		return pgb_fail(error, PGB_E_TRUNCATED, "%s ends before its records", feed->path);
-	feed->unfinished = data.size_bytes == 0;
-	if (feed->unfinished) {
-		data.size_bytes = file_bytes - data.offset;
-	} else {
-		code = pgb_perfdata_load_features(&feed->info, stream->fd, feed->path, header,
-						  &stream->sections[0], error);
-		stream->section_count = stream->sections[0].size_bytes > 0;
-	}
-	stream->sections[stream->section_count++] = data;
-	if (code == PGB_OK)
-		code = pgb_perfdata_events_prepare(&feed->events, feed->path, error);
-	if (code == PGB_OK)
-		code = pgb_perfdata_stream_start(stream, error);
-	return code;
-}
-
-/* In a pipe the events come as records: read on to the first record of theirs. */
-static int load_pipe(struct feed_perfdata *feed, uint64_t file_bytes, struct pgb_error *error)
-{
-	struct pgb_perfdata_stream *stream = pgb_perfdata_streams_current(&feed->streams);
-	int code;
-
-	feed->info.pipe_mode = true;
-	stream->offset = PGB_PERFDATA_PIPE_HEADER_BYTES;
-	stream->section_count = 1;
-	stream->sections[0].offset = PGB_PERFDATA_PIPE_HEADER_BYTES;
-	stream->sections[0].size_bytes =
-		stream->seekable ? file_bytes - PGB_PERFDATA_PIPE_HEADER_BYTES : UINT64_MAX;
-	code = pgb_perfdata_stream_start(stream, error);
-	while (code >= 0 && !feed->events.prepared && !feed->finished)
-		code = read_record(feed, error);
-	if (code < 0 || feed->events.prepared)
-		return code;
-	if (feed->info.events.count == 0)
-		return pgb_fail(error, PGB_E_TRUNCATED, "%s ends before its events are named",
-				feed->path);
-	return pgb_perfdata_events_prepare(&feed->events, feed->path, error);
-}
-
-/* perf record --threads: the other files of the directory hold records only. */
-static int load_directory(struct feed_perfdata *feed, struct pgb_error *error)
-{
-	const char *slash = strrchr(feed->path, '/');
-	const char *name = slash ? slash + 1 : feed->path;
-	char *directory =
-		slash ? pgb_dup_bytes(feed->path, (size_t)(slash - feed->path)) : pgb_dup(".");
-	int code = PGB_OK;
-
-	if (strcmp(name, "data") == 0)
-		code = pgb_perfdata_streams_add_directory(&feed->streams, directory,
-							  feed->info.big_endian, error);
-	feed->user.rounds = feed->streams.members.count == 1;
-	free(directory);
-	return code;
-}
-
-static int load(struct feed_perfdata *feed, const struct pgb_perfdata_opened *opened,
-		struct pgb_error *error)
-{
-	struct pgb_perfdata_stream *stream = pgb_perfdata_streams_add(
-		&feed->streams, opened->fd, feed->path, opened->seekable, false);
-	struct pgb_perfdata_header header;
-	int code =
-		pgb_perfdata_header_read(&header, stream->fd, stream->seekable, feed->path, error);
-
-	if (code < 0)
-		return code;
-	feed->info.big_endian = header.big_endian;
-	stream->big_endian = header.big_endian;
-	if (header.pipe_mode)
-		return load_pipe(feed, opened->size_bytes, error);
-	code = load_file(feed, &header, opened->size_bytes, error);
-	if (code == PGB_OK && pgb_perfdata_header_has(&header, PGB_PERFDATA_DIR_FORMAT))
-		code = load_directory(feed, error);
-	return code;
-}
-
-int pgb_feed_perfdata_new(struct pgb_feed **created, const struct pgb_feed_perfdata_config *config,
-			  struct pgb_error *error)
-{
-	static const struct pgb_feed_ops ops = {.next = next, .free = feed_free};
-	struct pgb_perfdata_opened opened;
-	struct feed_perfdata *feed;
-	int code;
-
-	*created = NULL;
-	code = pgb_perfdata_load_open(&opened, config->path, error);
-	if (code < 0)
-		return code;
-	feed = pgb_calloc(1, sizeof(*feed));
-	feed->base.ops = &ops;
-	feed->config = *config;
-	feed->path = opened.path;
-	feed->events.info = &feed->info;
-	feed->user = (struct pgb_perfdata_user){
-		.config = &feed->config,
-		.info = &feed->info,
-		.events = &feed->events,
-		.order = &feed->order,
-		.stats = &feed->base.stats,
-		.rounds = true,
-	};
-	code = load(feed, &opened, error);
-	if (code < 0) {
-		feed_free(&feed->base);
-		return code;
-	}
-	*created = &feed->base;
-	return PGB_OK;
-}
-
-void pgb_feed_perfdata_attach_aux(struct pgb_feed *base)
-{
-	struct feed_perfdata *feed = (struct feed_perfdata *)base;
-
-	feed->user.areas = &feed->areas;
-}
-
-const struct pgb_perfdata_info *pgb_feed_perfdata_info(const struct pgb_feed *feed)
-{
-	return &((const struct feed_perfdata *)feed)->info;
-}
-
-char *pgb_feed_perfdata_notice(const struct pgb_feed *base)
-{
-	const struct feed_perfdata *feed = (const struct feed_perfdata *)base;
-	unsigned long long offset = feed->info.end_offset;
-
-	switch (feed->info.end) {
-	case PGB_PERFDATA_READING:
-	case PGB_PERFDATA_WHOLE:
-		return NULL;
-	case PGB_PERFDATA_UNFINISHED:
-		return pgb_format("%s was not closed by perf record: read up to byte %llu; there "
-				  "are no build-ids in it",
-				  feed->end_path, offset);
-	case PGB_PERFDATA_CUT:
-		return pgb_format("%s is cut: it ends at byte %llu, before its records do",
-				  feed->end_path, offset);
-	case PGB_PERFDATA_DAMAGED:
-		return pgb_format("%s is damaged at byte %llu: what stands behind was not read",
-				  feed->end_path, offset);
-	}
-	return NULL;
-}
-
-bool pgb_feed_perfdata_has_branch_stacks(const struct pgb_feed *base)
-{
-	const struct pgb_perfdata_info *info = pgb_feed_perfdata_info(base);
-
-	for (size_t i = 0; i < info->events.count; i++)
-		if (info->events.items[i].attr.sample_type & PERF_SAMPLE_BRANCH_STACK)
-			return true;
-	return false;
-}
-
-const struct pgb_build_id *pgb_feed_perfdata_build_id(const struct pgb_feed *feed, const char *path)
-{
-	const struct pgb_perfdata_info *info = pgb_feed_perfdata_info(feed);
-
-	for (size_t i = 0; i < info->build_ids.count; i++)
-		if (strcmp(info->build_ids.items[i].path, path) == 0)
-			return &info->build_ids.items[i].id;
-	return NULL;
-}
+const struct pgb_feed_ops pgb_feed_perfdata_ops = {
+	.next = next,
+	.next_run = next_run,
+	.give_back = give_back,
+	.free = feed_free,
+};

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/collector/feed_perfdata_events.h"
 
+#include <endian.h>
+#include <string.h>
+
 #include "pgobolt/base/hash.h"
 #include "pgobolt/base/limits.h"
 #include "pgobolt/base/text.h"
@@ -292,4 +295,60 @@ bool pgb_perfdata_events_find(const struct pgb_perfdata_events *events, uint32_t
 	if (*time_ns == UINT64_MAX)
 		*time_ns = 0;
 	return true;
+}
+
+static size_t size_of(const struct pgb_perfdata_events *events, const uint8_t *bytes)
+{
+	struct perf_event_header header;
+
+	memcpy(&header, bytes, sizeof(header));
+	return events->info->big_endian ? be16toh(header.size) : le16toh(header.size);
+}
+
+static bool is_sample(const struct pgb_perfdata_events *events, const uint8_t *bytes)
+{
+	struct perf_event_header header;
+
+	memcpy(&header, bytes, sizeof(header));
+	return (events->info->big_endian ? be32toh(header.type) : le32toh(header.type)) ==
+	       PERF_RECORD_SAMPLE;
+}
+
+void pgb_perfdata_events_extend(const struct pgb_perfdata_events *events, struct pgb_cursor bytes,
+				uint64_t most, struct pgb_perfdata_entry *entry)
+{
+	while (entry->count < most && pgb_cursor_left(&bytes) >= HEADER_BYTES) {
+		size_t size_bytes = size_of(events, bytes.at);
+		uint64_t time_ns;
+		uint16_t event;
+
+		if (!is_sample(events, bytes.at) || size_bytes < HEADER_BYTES ||
+		    size_bytes > pgb_cursor_left(&bytes) ||
+		    !pgb_perfdata_events_find(events, PERF_RECORD_SAMPLE, bytes.at, size_bytes,
+					      &event, &time_ns) ||
+		    event != entry->event || time_ns < entry->last_ns)
+			return;
+		entry->last_ns = time_ns;
+		entry->size_bytes += (uint32_t)size_bytes;
+		entry->count++;
+		pgb_cursor_skip(&bytes, size_bytes);
+	}
+}
+
+void pgb_perfdata_events_cut(const void *context, struct pgb_perfdata_entry *entry,
+			     struct pgb_perfdata_entry *first)
+{
+	const struct pgb_perfdata_events *events = context;
+	size_t size_bytes = size_of(events, entry->bytes);
+	uint16_t event;
+
+	*first = *entry;
+	first->size_bytes = (uint32_t)size_bytes;
+	first->count = 1;
+	first->last_ns = first->time_ns;
+	entry->bytes += size_bytes;
+	entry->size_bytes -= (uint32_t)size_bytes;
+	entry->count--;
+	(void)pgb_perfdata_events_find(events, PERF_RECORD_SAMPLE, entry->bytes,
+				       size_of(events, entry->bytes), &event, &entry->time_ns);
 }

@@ -271,3 +271,23 @@ void pgb_perfdata_info_release(struct pgb_perfdata_info *info)
 	free(info->command_line);
 	*info = (struct pgb_perfdata_info){0};
 }
+
+bool pgb_feed_perfdata_has_branch_stacks(const struct pgb_feed *base)
+{
+	const struct pgb_perfdata_info *info = pgb_feed_perfdata_info(base);
+
+	for (size_t i = 0; i < info->events.count; i++)
+		if (info->events.items[i].attr.sample_type & PERF_SAMPLE_BRANCH_STACK)
+			return true;
+	return false;
+}
+
+const struct pgb_build_id *pgb_feed_perfdata_build_id(const struct pgb_feed *feed, const char *path)
+{
+	const struct pgb_perfdata_info *info = pgb_feed_perfdata_info(feed);
+
+	for (size_t i = 0; i < info->build_ids.count; i++)
+		if (strcmp(info->build_ids.items[i].path, path) == 0)
+			return &info->build_ids.items[i].id;
+	return NULL;
+}

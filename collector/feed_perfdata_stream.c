@@ -56,10 +56,13 @@ void pgb_perfdata_stream_release(struct pgb_perfdata_stream *stream)
 	*stream = (struct pgb_perfdata_stream){.fd = -1};
 }
 
-void pgb_perfdata_stream_drop(struct pgb_perfdata_stream *stream, uint32_t chunk)
+void pgb_perfdata_stream_drop(struct pgb_perfdata_stream *stream, uint32_t chunk, uint32_t records)
 {
-	pgb_assert(stream->chunks.items[chunk].held > 0);
-	if (--stream->chunks.items[chunk].held == 0 && chunk != stream->current)
+	uint32_t *held = &stream->chunks.items[chunk].held;
+
+	pgb_assert(*held >= records);
+	*held -= records;
+	if (*held == 0 && chunk != stream->current)
 		pgb_array_push(&stream->spare, chunk);
 }
 
@@ -386,6 +389,21 @@ int pgb_perfdata_stream_next(struct pgb_perfdata_stream *stream, struct pgb_perf
 			return stop(stream, PGB_PERFDATA_DAMAGED);
 	}
 	return code;
+}
+
+struct pgb_cursor pgb_perfdata_stream_ahead(const struct pgb_perfdata_stream *stream)
+{
+	const struct pgb_perfdata_chunk *chunk = &stream->chunks.items[stream->current];
+
+	if (stream->zstd && !stream->expanding)
+		return pgb_cursor_of(NULL, 0);
+	return pgb_cursor_of(chunk->bytes + stream->at, chunk->length - stream->at);
+}
+
+void pgb_perfdata_stream_take(struct pgb_perfdata_stream *stream, size_t size_bytes)
+{
+	stream->at += size_bytes;
+	pgb_assert(stream->at <= current_chunk(stream)->length);
 }
 
 int pgb_perfdata_stream_bytes(struct pgb_perfdata_stream *stream, uint64_t most,

@@ -192,18 +192,20 @@ static bool is_odd(const struct pgb_session_counter *counter)
 	return counter->odd;
 }
 
-static void take_traces(void *context, const struct pgb_record *record,
-			const struct pgb_trace *traces, size_t count)
+static struct pgb_trace_stage *begin_traces(void *context, const struct pgb_record *record)
 {
 	struct pgb_session_counter *counter = context;
 
-	pgb_trace_counts_add(counter->fresh, record->pid, is_odd(counter), traces, count);
+	return pgb_trace_counts_begin(counter->fresh, record->pid, is_odd(counter));
 }
 
 static void take_trace(void *context, const struct pgb_record *record, uint64_t branch,
 		       uint64_t from, uint64_t to, unsigned int flags)
 {
-	take_traces(context, record, &(struct pgb_trace){branch, from, to, flags}, 1);
+	struct pgb_trace_stage *stage = begin_traces(context, record);
+
+	pgb_trace_counts_put(stage, branch, from, to, flags);
+	pgb_trace_counts_settle(stage);
 }
 
 static void take_ip(void *context, const struct pgb_record *record, uint64_t address)
@@ -224,7 +226,7 @@ void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_se
 	counter->fresh = pgb_trace_counts_new(&receiver, flags);
 	counter->stats = stats;
 	counter->sink = (struct pgb_sink){.trace = take_trace,
-					  .traces = take_traces,
+					  .begin = begin_traces,
 					  .ip = take_ip,
 					  .process_of = pgb_session_process_of,
 					  .context = counter};
@@ -235,8 +237,7 @@ void pgb_session_counter_release(struct pgb_session_counter *counter)
 	pgb_trace_counts_free(counter->fresh);
 }
 
-void pgb_session_decode(struct pgb_session_counter *counter, const struct pgb_record *record,
-			bool odd)
+static void decode(struct pgb_session_counter *counter, const struct pgb_record *record, bool odd)
 {
 	const struct pgb_session *session = counter->session;
 
@@ -246,15 +247,30 @@ void pgb_session_decode(struct pgb_session_counter *counter, const struct pgb_re
 					     counter->stats);
 }
 
+void pgb_session_decode_run(struct pgb_session_counter *counter, struct pgb_feed_run *run,
+			    uint64_t samples_before)
+{
+	struct pgb_cursor bytes = pgb_cursor_of(run->bytes, run->size_bytes);
+	struct pgb_record record;
+	int code;
+
+	while ((code = pgb_record_parse(&bytes, &run->format, &record)) != 0) {
+		pgb_assert(code != PGB_E_TRUNCATED); /* its records are whole */
+		record.event = run->event;
+		if (code == 1) {
+			decode(counter, &record, ++samples_before & 1);
+		} else {
+			run->malformed++;
+			run->malformed_bytes += record.size_bytes;
+		}
+	}
+}
+
 /* Every other sample: two halves whose counts are kept apart as well. */
 static void take_sample(struct pgb_session *session, const struct pgb_record *record)
 {
-	bool odd = ++session->samples & 1;
-
-	if (session->helpers && session->config.source->decodes_stacks && record->stack.count > 0)
-		pgb_session_helpers_take(session->helpers, record, odd);
-	else
-		pgb_session_decode(&session->counter, record, odd);
+	if (!session->config.source->reads_aux)
+		decode(&session->counter, record, ++session->samples & 1);
 }
 
 /* ---- processes and mappings */
@@ -349,12 +365,11 @@ void pgb_session_dispatch(struct pgb_session *session, const struct pgb_record *
 {
 	switch (record->type) {
 	case PERF_RECORD_SAMPLE:
-		if (!session->config.source->reads_aux)
-			take_sample(session, record);
+		take_sample(session, record);
 		break;
 	case PERF_RECORD_AUX:
 		if (session->config.source->reads_aux)
-			pgb_session_decode(&session->counter, record, false);
+			decode(&session->counter, record, false);
 		break;
 	case PERF_RECORD_MMAP:
 	case PERF_RECORD_MMAP2:
@@ -428,16 +443,32 @@ static void add_feed_stats(struct pgb_feed_stats *sum, const struct pgb_feed_sta
 	sum->disordered += part->disordered;
 }
 
+static void take_run(struct pgb_session *session, struct pgb_feed_run *run)
+{
+	if (session->config.source->reads_aux) {
+		pgb_feed_give_back(session->consumed, run);
+		return;
+	}
+	pgb_session_helpers_take(session->helpers, run, session->samples);
+	session->samples += run->count;
+}
+
 int pgb_session_consume(struct pgb_session *session, struct pgb_feed *feed, struct pgb_error *error)
 {
 	struct pgb_record record;
+	struct pgb_feed_run run;
 	int status;
 
-	if (session->helpers == NULL)
-		session->helpers = pgb_session_helpers_new(session);
-	while ((status = pgb_feed_next(feed, &record, error)) > 0)
-		pgb_session_dispatch(session, &record);
+	session->consumed = feed;
+	session->helpers = pgb_session_helpers_new(session);
+	while ((status = pgb_feed_next_run(feed, &record, &run, error)) > 0)
+		if (status == PGB_FEED_RUN)
+			take_run(session, &run);
+		else
+			pgb_session_dispatch(session, &record);
 	place_fresh(session);
+	pgb_session_helpers_free(session->helpers);
+	session->helpers = NULL;
 	session->stats.edges_overflow = pgb_edges_overflow(pgb_session_edges(session));
 	add_feed_stats(&session->stats.feed, &feed->stats);
 	return status;
@@ -457,16 +488,4 @@ struct pgb_addrspace *pgb_session_addrspace(struct pgb_session *session)
 const struct pgb_session_stats *pgb_session_stats(const struct pgb_session *session)
 {
 	return &session->stats;
-}
-
-const char *pgb_session_event_name(const struct pgb_session *session)
-{
-	if (session->plan.event_name[0] != '\0')
-		return session->plan.event_name;
-	return session->config.event ? session->config.event : "";
-}
-
-struct pgb_rate pgb_session_rate(const struct pgb_session *session)
-{
-	return session->plan.attr_count > 0 ? session->plan.rate : session->config.rate;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that decode and count branch stacks while the session reads on. Between two changes of
+ * Threads that decode and count runs of samples while the session reads on. Between two changes of
  * mappings the order of samples does not matter, and counts are summed: the result is the same
  * whoever counted what.
  *
- * Stacks are copied into batches. When all of these wait to be decoded the session decodes one
- * itself, so one helper keeps two processors busy.
+ * When enough runs wait the session decodes the next one itself, which it has just read, so one
+ * helper keeps two processors busy. Nothing is copied: a run's bytes are the feed's until it is
+ * given back, by the session.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -16,22 +17,16 @@
 #include "pgobolt/base/alloc.h"
 
 enum {
-	BATCH_BYTES = 256 * 1024,
-	BATCHES = 6,
+	WAITING_MOST = 8,
 	HELPERS_MOST = 3, /* reading keeps no more of them busy */
-	ENTRY_BYTES = sizeof(struct pgb_record_entry),
+	/* Smaller runs are not worth waking a thread for, smaller files not worth having one. */
+	RUN_BYTES_LEAST = 16 * 1024,
+	FILE_BYTES_LEAST = 1024 * 1024,
 };
 
-/* In front of its entries. */
-struct stack {
-	uint32_t pid, count;
-	bool odd, big_endian;
-	uint8_t filler[6];
-};
-
-struct batch {
-	size_t used;
-	_Alignas(8) uint8_t bytes[BATCH_BYTES];
+struct job {
+	struct pgb_feed_run run;
+	uint64_t samples_before;
 };
 
 struct helper {
@@ -43,58 +38,33 @@ struct helper {
 
 struct pgb_session_helpers {
 	struct pgb_session *session;
-	struct batch *open; /* is filled; the session's alone */
+	uint64_t bytes; /* taken so far */
 	pthread_mutex_t lock;
-	pthread_cond_t work, spare; /* there is some */
+	pthread_cond_t work, idle; /* there is some; a helper has none */
 	/* Under the lock. */
-	struct batch *waiting[BATCHES], *unused[BATCHES];
-	size_t waiting_count, unused_count;
+	struct job waiting[WAITING_MOST];
+	struct pgb_feed_run done[WAITING_MOST + HELPERS_MOST]; /* to be given back */
+	size_t waiting_count, done_count, busy;
 	bool ending;
 
 	struct helper items[HELPERS_MOST];
 	size_t count;
 };
 
-static void decode_batch(struct pgb_session_counter *counter, const struct batch *batch)
+/* Decode the run that waits longest. Called and left with the lock held. */
+static void work(struct pgb_session_helpers *helpers, struct pgb_session_counter *counter)
 {
-	for (size_t at = 0; at < batch->used;) {
-		struct pgb_record record = {.type = PERF_RECORD_SAMPLE};
-		struct stack stack;
-
-		memcpy(&stack, batch->bytes + at, sizeof(stack));
-		at += sizeof(stack);
-		record.pid = stack.pid;
-		record.stack.count = stack.count;
-		record.stack.entries =
-			pgb_cursor_of(batch->bytes + at, (size_t)stack.count * ENTRY_BYTES);
-		record.stack.entries.big_endian = stack.big_endian;
-		at += (size_t)stack.count * ENTRY_BYTES;
-		pgb_session_decode(counter, &record, stack.odd);
-	}
-}
-
-/* The batch that waits longest. Under the lock. */
-static struct batch *take_waiting(struct pgb_session_helpers *helpers)
-{
-	struct batch *batch = helpers->waiting[0];
+	struct job job = helpers->waiting[0];
 
 	helpers->waiting_count--;
 	memmove(helpers->waiting, helpers->waiting + 1,
 		helpers->waiting_count * sizeof(helpers->waiting[0]));
-	return batch;
-}
-
-/* Decode a batch. Called and left with the lock held. */
-static void work(struct pgb_session_helpers *helpers, struct pgb_session_counter *counter)
-{
-	struct batch *batch = take_waiting(helpers);
-
+	helpers->busy++;
 	pthread_mutex_unlock(&helpers->lock);
-	decode_batch(counter, batch);
-	batch->used = 0;
+	pgb_session_decode_run(counter, &job.run, job.samples_before);
 	pthread_mutex_lock(&helpers->lock);
-	helpers->unused[helpers->unused_count++] = batch;
-	pthread_cond_signal(&helpers->spare);
+	helpers->busy--;
+	helpers->done[helpers->done_count++] = job.run;
 }
 
 static void *help(void *argument)
@@ -104,8 +74,10 @@ static void *help(void *argument)
 
 	pthread_mutex_lock(&helpers->lock);
 	for (;;) {
-		while (helpers->waiting_count == 0 && !helpers->ending)
+		while (helpers->waiting_count == 0 && !helpers->ending) {
+			pthread_cond_signal(&helpers->idle);
 			pthread_cond_wait(&helpers->work, &helpers->lock);
+		}
 		if (helpers->waiting_count == 0)
 			break;
 		work(helpers, &helper->counter);
@@ -150,8 +122,7 @@ struct pgb_session_helpers *pgb_session_helpers_new(struct pgb_session *session)
 	helpers->session = session;
 	pthread_mutex_init(&helpers->lock, NULL);
 	pthread_cond_init(&helpers->work, NULL);
-	pthread_cond_init(&helpers->spare, NULL);
-	helpers->open = pgb_calloc(1, sizeof(*helpers->open));
+	pthread_cond_init(&helpers->idle, NULL);
 	return helpers;
 }
 
@@ -167,56 +138,50 @@ void pgb_session_helpers_free(struct pgb_session_helpers *helpers)
 		pthread_join(helpers->items[i].thread, NULL);
 		pgb_session_counter_release(&helpers->items[i].counter);
 	}
-	for (size_t i = 0; i < helpers->unused_count; i++)
-		free(helpers->unused[i]);
-	free(helpers->open);
-	pthread_cond_destroy(&helpers->spare);
+	pthread_cond_destroy(&helpers->idle);
 	pthread_cond_destroy(&helpers->work);
 	pthread_mutex_destroy(&helpers->lock);
 	free(helpers);
 }
 
-/* The open batch is full: hand it over and get another. */
-static void hand_over(struct pgb_session_helpers *helpers)
+/* The feed is the session's alone. Called and left with the lock held. */
+static void give_back_done(struct pgb_session_helpers *helpers)
 {
-	if (helpers->count == 0) {
-		/* A file of some size: now threads pay. */
-		for (size_t i = 0; i < BATCHES - 1; i++)
-			helpers->unused[helpers->unused_count++] =
-				pgb_calloc(1, sizeof(*helpers->open));
-		start(helpers);
-	}
-	pthread_mutex_lock(&helpers->lock);
-	helpers->waiting[helpers->waiting_count++] = helpers->open;
-	pthread_cond_signal(&helpers->work);
-	while (helpers->unused_count == 0) {
-		if (helpers->waiting_count > 0)
-			work(helpers, &helpers->session->counter);
-		else
-			pthread_cond_wait(&helpers->spare, &helpers->lock);
-	}
-	helpers->open = helpers->unused[--helpers->unused_count];
-	pthread_mutex_unlock(&helpers->lock);
+	while (helpers->done_count > 0)
+		pgb_feed_give_back(helpers->session->consumed,
+				   &helpers->done[--helpers->done_count]);
 }
 
-void pgb_session_helpers_take(struct pgb_session_helpers *helpers, const struct pgb_record *record,
-			      bool odd)
+/* false: enough wait already. */
+static bool hand_over(struct pgb_session_helpers *helpers, const struct job *job)
 {
-	const struct pgb_cursor *entries = &record->stack.entries;
-	struct stack stack = {.pid = record->pid,
-			      .count = (uint32_t)record->stack.count,
-			      .odd = odd,
-			      .big_endian = entries->big_endian};
-	size_t size_bytes = (size_t)stack.count * ENTRY_BYTES;
-	uint8_t *at;
+	bool room;
 
-	pgb_assert(size_bytes <= pgb_cursor_left(entries));
-	if (helpers->open->used + sizeof(stack) + size_bytes > BATCH_BYTES)
-		hand_over(helpers);
-	at = helpers->open->bytes + helpers->open->used;
-	memcpy(at, &stack, sizeof(stack));
-	memcpy(at + sizeof(stack), entries->at, size_bytes);
-	helpers->open->used += sizeof(stack) + size_bytes;
+	if (helpers->bytes < FILE_BYTES_LEAST || job->run.size_bytes < RUN_BYTES_LEAST)
+		return false;
+	if (helpers->count == 0)
+		start(helpers);
+	pthread_mutex_lock(&helpers->lock);
+	give_back_done(helpers);
+	room = helpers->waiting_count < WAITING_MOST && helpers->count > 0;
+	if (room) {
+		helpers->waiting[helpers->waiting_count++] = *job;
+		pthread_cond_signal(&helpers->work);
+	}
+	pthread_mutex_unlock(&helpers->lock);
+	return room;
+}
+
+void pgb_session_helpers_take(struct pgb_session_helpers *helpers, const struct pgb_feed_run *run,
+			      uint64_t samples_before)
+{
+	struct job job = {.run = *run, .samples_before = samples_before};
+
+	helpers->bytes += run->size_bytes;
+	if (hand_over(helpers, &job))
+		return;
+	pgb_session_decode_run(&helpers->session->counter, &job.run, samples_before);
+	pgb_feed_give_back(helpers->session->consumed, &job.run);
 }
 
 /* Both hold nothing but counts. */
@@ -237,17 +202,12 @@ void pgb_session_helpers_finish(struct pgb_session_helpers *helpers)
 {
 	struct pgb_session *session = helpers->session;
 
-	decode_batch(&session->counter, helpers->open);
-	helpers->open->used = 0;
-	if (helpers->unused_count == 0 && helpers->count == 0)
-		return; /* nothing was handed over */
 	pthread_mutex_lock(&helpers->lock);
-	while (helpers->unused_count < BATCHES - 1) {
-		if (helpers->waiting_count > 0)
-			work(helpers, &session->counter);
-		else
-			pthread_cond_wait(&helpers->spare, &helpers->lock);
-	}
+	while (helpers->waiting_count > 0)
+		work(helpers, &session->counter);
+	while (helpers->busy > 0)
+		pthread_cond_wait(&helpers->idle, &helpers->lock);
+	give_back_done(helpers);
 	pthread_mutex_unlock(&helpers->lock);
 	for (size_t i = 0; i < helpers->count; i++) {
 		pgb_session_counter_flush(&helpers->items[i].counter);

@@ -39,6 +39,7 @@ struct pgb_session {
 	struct pgb_addrspace *space;
 	struct pgb_edges *edges;
 	struct pgb_session_counter counter;
+	struct pgb_feed *consumed;	     /* by pgb_session_consume(), and whose help it has */
 	struct pgb_session_helpers *helpers; /* NULL: none, as in live runs */
 	uint64_t samples;		     /* seen so far */
 	/* Of `space`, `edges` and what is on its way to these while helpers are at work. */
@@ -54,7 +55,7 @@ struct pgb_session {
 	/* the live run */
 	struct pgb_feed *feed;
 	struct pgb_perfdata_writer *raw; /* NULL: not wanted */
-	struct pgb_process process; /* the program */
+	struct pgb_process process;	 /* the program */
 	int signals_seen;
 	uint64_t start_ns, progress_ns, cpu_start_ns;
 };
@@ -74,17 +75,18 @@ uint32_t pgb_session_process_of(void *context, uint32_t tid);
 void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_session *session,
 			      struct pgb_source_stats *stats);
 void pgb_session_counter_release(struct pgb_session_counter *counter);
-void pgb_session_decode(struct pgb_session_counter *counter, const struct pgb_record *record,
-			bool odd);
+/* `samples_before`: how many the session saw, which tells the half that each one is in. */
+void pgb_session_decode_run(struct pgb_session_counter *counter, struct pgb_feed_run *run,
+			    uint64_t samples_before);
 /* To the edges with all it has counted. */
 void pgb_session_counter_flush(struct pgb_session_counter *counter);
 
 /* session_helpers.c */
 struct pgb_session_helpers *pgb_session_helpers_new(struct pgb_session *session);
 void pgb_session_helpers_free(struct pgb_session_helpers *helpers);
-/* Of the record only the process and the stack are decoded. */
-void pgb_session_helpers_take(struct pgb_session_helpers *helpers, const struct pgb_record *record,
-			      bool odd);
+/* The run goes back to the feed once it is decoded. */
+void pgb_session_helpers_take(struct pgb_session_helpers *helpers, const struct pgb_feed_run *run,
+			      uint64_t samples_before);
 /* Wait until all that was taken is decoded, and with the edges but for the session's own part. */
 void pgb_session_helpers_finish(struct pgb_session_helpers *helpers);
 

@@ -415,3 +415,15 @@ int pgb_session_run(struct pgb_session *session, struct pgb_error *error)
 	session->stats.cpu_ns = own_cpu_ns() - session->cpu_start_ns;
 	return code;
 }
+
+const char *pgb_session_event_name(const struct pgb_session *session)
+{
+	if (session->plan.event_name[0] != '\0')
+		return session->plan.event_name;
+	return session->config.event ? session->config.event : "";
+}
+
+struct pgb_rate pgb_session_rate(const struct pgb_session *session)
+{
+	return session->plan.attr_count > 0 ? session->plan.rate : session->config.rate;
+}

@@ -20,7 +20,6 @@ enum {
 	BRS_EVENT = 0xc4, /* retired taken branches: the only event that BRS works with */
 	BRS_DEPTH = 16,
 	X86_INSTRUCTION_BYTES_MAX = 15,
-	BATCH_TRACES = 64,
 };
 
 static unsigned int stack_depth(const struct pgb_host *host)
@@ -209,69 +208,67 @@ static void widen_gap(struct kernel_gap *gap, uint64_t from, uint64_t to)
 	gap->highest = user > gap->highest ? user : gap->highest;
 }
 
-static unsigned int branch_flags(uint64_t bits)
+static inline unsigned int branch_flags(uint64_t bits)
 {
-	unsigned int type = bits >> 20 & 15;
+	const unsigned int returns = 1u << PERF_BR_RET | 1u << PERF_BR_COND_RET;
 
 	return (unsigned int)(bits & (PGB_ENTRY_MISPREDICTED | PGB_ENTRY_PREDICTED)) |
-	       (type == PERF_BR_RET || type == PERF_BR_COND_RET ? PGB_BRANCH_RETURN : 0);
+	       (returns >> (bits >> 20 & 15) & 1) * PGB_BRANCH_RETURN;
 }
 _Static_assert((int)PGB_BRANCH_MISPREDICTED == (int)PGB_ENTRY_MISPREDICTED &&
 		       (int)PGB_BRANCH_PREDICTED == (int)PGB_ENTRY_PREDICTED,
 	       "branch_flags() copies these bits");
 
-/* Branches on their way to the sink. */
-struct batch {
+/* The entries of one stack, and where they go. */
+struct decoding {
 	const struct pgb_record *record;
 	const struct pgb_sink *sink;
-	size_t count;
-	struct pgb_trace traces[BATCH_TRACES];
+	struct pgb_trace_stage *stage; /* NULL: to the sink one by one */
+	struct pgb_source_stats *stats;
+	const uint8_t *entries;
+	uint64_t count;
 };
 
-static __attribute__((noinline)) void flush_batch(struct batch *batch)
-{
-	const struct pgb_sink *sink = batch->sink;
-
-	if (sink->traces)
-		sink->traces(sink->context, batch->record, batch->traces, batch->count);
-	for (size_t i = 0; i < batch->count && !sink->traces; i++) {
-		const struct pgb_trace *trace = &batch->traces[i];
-
-		sink->trace(sink->context, batch->record, trace->branch, trace->from, trace->to,
-			    trace->flags);
-	}
-	batch->count = 0;
-}
-
-static inline void add_trace(struct batch *batch, const struct pgb_record_entry *entry,
+static inline void add_trace(const struct decoding *decoding, const struct pgb_record_entry *entry,
 			     uint64_t next)
 {
-	if (batch->count == BATCH_TRACES)
-		flush_batch(batch);
-	batch->traces[batch->count++] =
-		(struct pgb_trace){entry->from, entry->to, next, branch_flags(entry->bits)};
+	const struct pgb_sink *sink = decoding->sink;
+	unsigned int flags = branch_flags(entry->bits);
+
+	if (decoding->stage)
+		pgb_trace_counts_put(decoding->stage, entry->from, entry->to, next, flags);
+	else
+		sink->trace(sink->context, decoding->record, entry->from, entry->to, next, flags);
 }
 
-/* Walk from the newest entry to the oldest: what follows a branch is the entry seen before it. */
-static void decode_compat(struct pgb_cursor entries, uint64_t count, struct batch *batch,
-			  struct pgb_source_stats *stats)
+static inline bool is_kernel(const struct pgb_record_entry *entry)
 {
-	uint64_t next = PGB_ADDRESS_NONE;
+	return entry->from >= PGB_KERNEL_ADDRESS || entry->to >= PGB_KERNEL_ADDRESS;
+}
 
-	while (count-- > 0) {
-		struct pgb_record_entry entry = pgb_record_entry(&entries);
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
-		if (entry.from >= PGB_KERNEL_ADDRESS || entry.to >= PGB_KERNEL_ADDRESS) {
-			stats->kernel++;
+/* Walk from the newest entry to the oldest: what follows a branch is the entry seen before it. */
+static ALWAYS_INLINE void decode_compat(const struct decoding *decoding, bool big_endian)
+{
+	const uint8_t *at = decoding->entries;
+	uint64_t next = PGB_ADDRESS_NONE, kernel = 0;
+
+	for (uint64_t i = 0; i < decoding->count; i++, at += sizeof(struct pgb_record_entry)) {
+		struct pgb_record_entry entry = pgb_record_entry_at(at, big_endian);
+
+		if (is_kernel(&entry)) {
+			kernel++;
 			continue;
 		}
-		add_trace(batch, &entry, next);
+		add_trace(decoding, &entry, next);
 		next = entry.from;
 	}
+	decoding->stats->kernel += kernel;
 }
 
 /* Is this entry no branch that happened? Counted; the chain breaks here. */
-static bool is_void(const struct pgb_record_entry *entry, struct pgb_source_stats *stats)
+static inline bool is_void(const struct pgb_record_entry *entry, struct pgb_source_stats *stats)
 {
 	if (entry->from == 0 || entry->to == 0)
 		stats->zero++;
@@ -284,16 +281,17 @@ static bool is_void(const struct pgb_record_entry *entry, struct pgb_source_stat
 	return true;
 }
 
-static void decode_entries(struct pgb_cursor entries, uint64_t count, struct batch *batch,
-			   struct pgb_source_stats *stats)
+static ALWAYS_INLINE void decode_entries(const struct decoding *decoding, bool big_endian)
 {
+	const uint8_t *at = decoding->entries;
+	struct pgb_source_stats *stats = decoding->stats;
 	uint64_t next = PGB_ADDRESS_NONE, newer_from = 0, newer_to = 0;
 	struct kernel_gap gap = no_gap;
 
-	while (count-- > 0) {
-		struct pgb_record_entry entry = pgb_record_entry(&entries);
+	for (uint64_t i = 0; i < decoding->count; i++, at += sizeof(struct pgb_record_entry)) {
+		struct pgb_record_entry entry = pgb_record_entry_at(at, big_endian);
 
-		if (entry.from >= PGB_KERNEL_ADDRESS || entry.to >= PGB_KERNEL_ADDRESS) {
+		if (is_kernel(&entry)) {
 			stats->kernel++;
 			widen_gap(&gap, entry.from, entry.to);
 			continue;
@@ -315,7 +313,7 @@ static void decode_entries(struct pgb_cursor entries, uint64_t count, struct bat
 			stats->duplicate++;
 			continue;
 		}
-		add_trace(batch, &entry, next);
+		add_trace(decoding, &entry, next);
 		next = newer_from = entry.from;
 		newer_to = entry.to;
 	}
@@ -325,23 +323,33 @@ static int decode_lbr(const struct pgb_record *record, const struct pgb_decode_o
 		      const struct pgb_sink *sink, struct pgb_source_stats *stats)
 {
 	const struct pgb_record_stack *stack = &record->stack;
-	struct batch batch;
+	const struct decoding decoding = {
+		.record = record,
+		.sink = sink,
+		.stage = sink->begin ? sink->begin(sink->context, record) : NULL,
+		.stats = stats,
+		.entries = stack->entries.at,
+		.count = stack->count,
+	};
+	bool compat = options && options->compat_perf2bolt;
 
-	batch.record = record;
-	batch.sink = sink;
-	batch.count = 0; /* the rest is set as it fills */
 	stats->samples++;
-	if (!pgb_cursor_holds(&stack->entries, stack->count, sizeof(struct perf_branch_entry))) {
+	if (!pgb_cursor_holds(&stack->entries, stack->count, sizeof(struct pgb_record_entry))) {
 		stats->malformed++;
 		return PGB_E_CORRUPT;
 	}
 	stats->branches += stack->count;
 	stats->samples_empty += stack->count == 0;
-	if (options && options->compat_perf2bolt)
-		decode_compat(stack->entries, stack->count, &batch, stats);
+	if (compat && !stack->entries.big_endian)
+		decode_compat(&decoding, false);
+	else if (compat)
+		decode_compat(&decoding, true);
+	else if (!stack->entries.big_endian)
+		decode_entries(&decoding, false);
 	else
-		decode_entries(stack->entries, stack->count, &batch, stats);
-	flush_batch(&batch);
+		decode_entries(&decoding, true);
+	if (decoding.stage)
+		pgb_trace_counts_settle(decoding.stage);
 	return PGB_OK;
 }
 
@@ -349,7 +357,6 @@ const struct pgb_source pgb_source_lbr = {
 	.name = "lbr",
 	.summary = "branch records of the CPU: Intel LBR, AMD LbrExtV2 and BRS, Arm BRBE",
 	.has_branches = true,
-	.decodes_stacks = true,
 	.probe = probe_lbr,
 	.plan = plan_lbr,
 	.decode = decode_lbr,

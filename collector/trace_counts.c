@@ -8,39 +8,28 @@
 #include "pgobolt/base/alloc.h"
 
 enum {
-	SET_BITS = 13,
-	SETS = 1 << SET_BITS,
+	SETS = 1 << PGB_TRACE_SET_BITS,
 	WAYS = 2,
-	ADDRESS_BITS = 48,
-	BATCH = 32, /* sets that are fetched ahead */
 };
 
-#define ADDRESS_MASK ((UINT64_C(1) << ADDRESS_BITS) - 1)
-#define IN_USE	     (UINT64_C(1) << 63)
-
-/*
- * The low bits of each word are one more than an address, 0 for NONE; the high ones the pid's two
- * halves, and the flags with IN_USE. All 0: the slot is free.
- */
-struct key {
-	uint64_t words[3];
-};
+#define ADDRESS_MASK ((UINT64_C(1) << PGB_TRACE_ADDRESS_BITS) - 1)
 
 struct slot {
-	struct key key;
+	struct pgb_trace_key key;
 	uint32_t counts[2]; /* of the even and of the odd half */
 };
 
 struct set {
 	struct slot ways[WAYS];
 };
+_Static_assert(sizeof(struct set) == PGB_TRACE_SET_BYTES, "_put finds sets by their size");
 
 struct pgb_trace_counts {
 	struct pgb_trace_receiver receiver;
-	uint32_t flags; /* those that count */
 	uint64_t added; /* since the last flush: no slot can hold more */
 	size_t used_count;
 	uint16_t used[SETS * WAYS]; /* slots that are not free */
+	struct pgb_trace_stage stage;
 	_Alignas(64) struct set sets[SETS];
 };
 
@@ -52,7 +41,8 @@ struct pgb_trace_counts *pgb_trace_counts_new(const struct pgb_trace_receiver *r
 	pgb_assert(counts != NULL);
 	memset(counts, 0, sizeof(*counts));
 	counts->receiver = *receiver;
-	counts->flags = flags;
+	counts->stage.flags = flags;
+	counts->stage.table = (uint8_t *)counts->sets;
 	return counts;
 }
 
@@ -71,17 +61,18 @@ static void give(struct pgb_trace_counts *counts, const struct slot *slot)
 {
 	const uint64_t *words = slot->key.words;
 
-	counts->receiver.take(counts->receiver.context,
-			      &(struct pgb_edge){
-				      .binary = (uint32_t)(words[0] >> ADDRESS_BITS |
-							   words[1] >> ADDRESS_BITS << 16),
-				      .kind = (words[2] & ~IN_USE) >> ADDRESS_BITS,
-				      .branch = address_of(words[0]),
-				      .from = address_of(words[1]),
-				      .to = address_of(words[2]),
-				      .count = (uint64_t)slot->counts[0] + slot->counts[1],
-				      .count_odd = slot->counts[1],
-			      });
+	counts->receiver.take(
+		counts->receiver.context,
+		&(struct pgb_edge){
+			.binary = (uint32_t)(words[0] >> PGB_TRACE_ADDRESS_BITS |
+					     words[1] >> PGB_TRACE_ADDRESS_BITS << 16),
+			.kind = (words[2] & ~PGB_TRACE_IN_USE) >> PGB_TRACE_ADDRESS_BITS,
+			.branch = address_of(words[0]),
+			.from = address_of(words[1]),
+			.to = address_of(words[2]),
+			.count = (uint64_t)slot->counts[0] + slot->counts[1],
+			.count_odd = slot->counts[1],
+		});
 }
 
 void pgb_trace_counts_flush(struct pgb_trace_counts *counts)
@@ -97,105 +88,93 @@ void pgb_trace_counts_flush(struct pgb_trace_counts *counts)
 	counts->added = 0;
 }
 
-static void give_wide(struct pgb_trace_counts *counts, const struct pgb_trace *trace, uint32_t pid,
-		      bool odd)
+static inline struct pgb_trace_counts *counts_of(struct pgb_trace_stage *stage)
 {
-	counts->receiver.take(counts->receiver.context,
-			      &(struct pgb_edge){
-				      .binary = pid,
-				      .kind = trace->flags & counts->flags,
-				      .branch = trace->branch,
-				      .from = trace->from,
-				      .to = trace->to,
-				      .count = 1,
-				      .count_odd = odd,
-			      });
+	return (struct pgb_trace_counts *)((uint8_t *)stage -
+					   offsetof(struct pgb_trace_counts, stage));
 }
 
-/* The top bits of a product depend on all bits of both factors below them. */
-static inline size_t set_of(const struct key *key)
+void pgb_trace_counts_put_wide(struct pgb_trace_stage *stage, const struct pgb_trace *trace)
 {
-	return (key->words[0] * 0x9e3779b97f4a7c15u + key->words[1] * 0xbf58476d1ce4e5b9u +
-		key->words[2] * 0x94d049bb133111ebu) >>
-	       (64 - SET_BITS);
+	const struct pgb_trace_receiver *receiver = &counts_of(stage)->receiver;
+
+	receiver->take(receiver->context, &(struct pgb_edge){
+						  .binary = stage->pid,
+						  .kind = trace->flags & stage->flags,
+						  .branch = trace->branch,
+						  .from = trace->from,
+						  .to = trace->to,
+						  .count = 1,
+						  .count_odd = stage->odd,
+					  });
 }
 
-static inline bool same_key(const struct key *a, const struct key *b)
+static inline bool same_key(const struct pgb_trace_key *a, const struct pgb_trace_key *b)
 {
 	return ((a->words[0] ^ b->words[0]) | (a->words[1] ^ b->words[1]) |
 		(a->words[2] ^ b->words[2])) == 0;
 }
 
 /* A key that is not there: it takes the place of the one that came less often. */
-static __attribute__((noinline)) void replace(struct pgb_trace_counts *counts, size_t at,
-					      const struct key *key, bool odd)
+static __attribute__((noinline)) void replace(struct pgb_trace_counts *counts, struct set *set,
+					      const struct pgb_trace_key *key, bool odd)
 {
-	struct slot *ways = counts->sets[at].ways;
+	struct slot *ways = set->ways;
 	uint64_t sums[WAYS];
 	struct slot *victim;
 
 	for (size_t i = 0; i < WAYS; i++)
 		sums[i] = (uint64_t)ways[i].counts[0] + ways[i].counts[1];
 	victim = &ways[sums[1] < sums[0]];
-	if (victim->key.words[2] & IN_USE)
+	if (victim->key.words[2] & PGB_TRACE_IN_USE)
 		give(counts, victim);
 	else
-		counts->used[counts->used_count++] =
-			(uint16_t)(at * WAYS + (size_t)(victim - ways));
+		counts->used[counts->used_count++] = (uint16_t)(victim - counts->sets[0].ways);
 	*victim = (struct slot){.key = *key};
 	victim->counts[odd]++;
 }
 
-/* Beyond what user space has anywhere but on the largest machines. */
-static inline bool is_wide(const struct pgb_trace *trace)
+struct pgb_trace_stage *pgb_trace_counts_begin(struct pgb_trace_counts *counts, uint32_t pid,
+					       bool odd)
 {
-	return (((trace->branch + 1) | (trace->from + 1) | (trace->to + 1)) >> ADDRESS_BITS) != 0;
+	struct pgb_trace_stage *stage = &counts->stage;
+
+	stage->pid = pid;
+	stage->pid_low = (uint64_t)(pid & 0xffff) << PGB_TRACE_ADDRESS_BITS;
+	stage->pid_high = (uint64_t)(pid >> 16) << PGB_TRACE_ADDRESS_BITS;
+	stage->odd = odd;
+	return stage;
 }
 
-static inline void add_key(struct pgb_trace_counts *counts, size_t at, const struct key *key,
-			   bool odd)
+void pgb_trace_counts_settle(struct pgb_trace_stage *stage)
 {
-	struct slot *ways = counts->sets[at].ways;
-	bool second = same_key(&ways[1].key, key);
+	struct pgb_trace_counts *counts = counts_of(stage);
+	bool odd = stage->odd;
+	size_t count = stage->count;
 
-	if (__builtin_expect(second || same_key(&ways[0].key, key), true))
-		ways[second].counts[odd]++;
-	else
-		replace(counts, at, key, odd);
+	if (counts->added + count > UINT32_MAX)
+		pgb_trace_counts_flush(counts);
+	counts->added += count;
+	for (size_t i = 0; i < count; i++) {
+		const struct pgb_trace_key *key = &stage->keys[i];
+		struct set *set = (struct set *)(void *)stage->sets[i];
+		bool second = same_key(&set->ways[1].key, key);
+
+		if (__builtin_expect(second || same_key(&set->ways[0].key, key), true))
+			set->ways[second].counts[odd]++;
+		else
+			replace(counts, set, key, odd);
+	}
+	stage->count = 0;
 }
 
 void pgb_trace_counts_add(struct pgb_trace_counts *counts, uint32_t pid, bool odd,
 			  const struct pgb_trace *traces, size_t count)
 {
-	uint64_t pid_low = (uint64_t)(pid & 0xffff) << ADDRESS_BITS;
-	uint64_t pid_high = (uint64_t)(pid >> 16) << ADDRESS_BITS;
-	struct key keys[BATCH];
-	uint16_t at[BATCH];
+	struct pgb_trace_stage *stage = pgb_trace_counts_begin(counts, pid, odd);
 
-	if (counts->added + count > UINT32_MAX)
-		pgb_trace_counts_flush(counts);
-	counts->added += count;
-	while (count > 0) {
-		size_t step = count < BATCH ? count : BATCH, used = 0;
-
-		for (size_t i = 0; i < step; i++) {
-			const struct pgb_trace *trace = &traces[i];
-			uint64_t flags = trace->flags & counts->flags;
-
-			if (__builtin_expect(is_wide(trace), false)) {
-				give_wide(counts, trace, pid, odd);
-				continue;
-			}
-			keys[used] = (struct key){
-				{(trace->branch + 1) | pid_low, (trace->from + 1) | pid_high,
-				 (trace->to + 1) | flags << ADDRESS_BITS | IN_USE}};
-			at[used] = (uint16_t)set_of(&keys[used]);
-			__builtin_prefetch(&counts->sets[at[used]], 1);
-			used++;
-		}
-		for (size_t i = 0; i < used; i++)
-			add_key(counts, at[i], &keys[i], odd);
-		traces += step;
-		count -= step;
-	}
+	for (size_t i = 0; i < count; i++)
+		pgb_trace_counts_put(stage, traces[i].branch, traces[i].from, traces[i].to,
+				     traces[i].flags);
+	pgb_trace_counts_settle(stage);
 }

@@ -27,7 +27,7 @@ struct reading {
 	const struct pgb_source *source; /* what is converted */
 	bool some_cycles; /* addresses: an event counts cycles, so only such events are taken */
 	uint64_t size_bytes;
-	unsigned int records;
+	uint64_t records;  /* since progress was told last */
 	uint64_t filtered; /* samples whose stacks hold a choice of branches only */
 };
 
@@ -112,31 +112,51 @@ static void choose_events(struct reading *reading)
 
 /* ---- the feed that the session sees */
 
-static void tell_progress(struct reading *reading)
+static void tell_progress(struct reading *reading, uint64_t records)
 {
 	const struct pgb_convert_job *job = reading->conversion->job;
 
-	if (job->progress && ++reading->records % RECORDS_PER_PROGRESS == 0)
-		job->progress(job->progress_context, reading->index, reading->info->end_offset,
-			      reading->size_bytes);
+	reading->records += records;
+	if (job->progress == NULL || reading->records < RECORDS_PER_PROGRESS)
+		return;
+	reading->records = 0;
+	job->progress(job->progress_context, reading->index, reading->info->end_offset,
+		      reading->size_bytes);
 }
 
-static int next_wanted(struct pgb_feed *base, struct pgb_record *record, struct pgb_error *error)
+static int next_wanted(struct pgb_feed *base, struct pgb_record *record, struct pgb_feed_run *run,
+		       struct pgb_error *error)
 {
 	struct reading *reading = (struct reading *)base;
+	uint64_t *left_out = &reading->conversion->result->left_out;
 	int status;
 
-	while ((status = pgb_feed_next(reading->feed, record, error)) > 0) {
-		tell_progress(reading);
-		if (record->type != PERF_RECORD_SAMPLE || is_wanted(reading, record->event))
-			return 1;
-		reading->conversion->result->left_out++;
+	while ((status = pgb_feed_next_run(reading->feed, record, run, error)) > 0) {
+		tell_progress(reading, status == PGB_FEED_RUN ? run->count : 1);
+		if (status == PGB_FEED_RUN) {
+			if (is_wanted(reading, run->event))
+				return status;
+			*left_out += run->count;
+			pgb_feed_give_back(reading->feed, run);
+		} else {
+			if (record->type != PERF_RECORD_SAMPLE || is_wanted(reading, record->event))
+				return status;
+			++*left_out;
+		}
 	}
 	base->stats = reading->feed->stats;
 	return status;
 }
 
-static const struct pgb_feed_ops reading_ops = {.next = next_wanted};
+static void give_back(struct pgb_feed *base, const struct pgb_feed_run *run)
+{
+	struct reading *reading = (struct reading *)base;
+
+	pgb_feed_give_back(reading->feed, run);
+	base->stats = reading->feed->stats;
+}
+
+static const struct pgb_feed_ops reading_ops = {.next_run = next_wanted, .give_back = give_back};
 
 /* ---- binaries */
 
@@ -265,39 +285,13 @@ static void take_edges(struct reading *reading, struct pgb_session *session)
 
 /* ---- what a file may be, instead of what was hoped for */
 
-static int check_machine(const struct reading *reading, struct pgb_error *error)
-{
-	static const struct {
-		const char *name;
-		uint16_t machine;
-	} machines[] = {{"x86_64", 62}, {"aarch64", 183}, {"arm64", 183}};
-	const struct pgb_conversion *conversion = reading->conversion;
-	const char *arch = reading->info->arch;
-	uint16_t recorded = 0;
-
-	if (arch == NULL && !reading->info->big_endian)
-		return 0;
-	for (size_t i = 0; arch && i < sizeof(machines) / sizeof(*machines); i++)
-		if (strcmp(arch, machines[i].name) == 0)
-			recorded = machines[i].machine;
-	for (size_t i = 0; i < conversion->job->binary_count; i++) {
-		if (conversion->targets[i].binary.machine == recorded)
-			continue;
-		pgb_fail(error, PGB_E_MISMATCH,
-			 "%s was recorded on another machine (%s), %s is for %s", reading->name,
-			 arch ? arch : "a big-endian one", conversion->targets[i].path,
-			 conversion->targets[i].binary.machine == 62 ? "x86-64" : "AArch64");
-		return pgb_remedy(error, "convert it with the binary that ran there");
-	}
-	return 0;
-}
-
 /* Before anything is read. In a pipe some of it is known only at the end. */
 static int check_before(struct reading *reading, struct pgb_error *error)
 {
 	const struct pgb_convert_job *job = reading->conversion->job;
 	bool addresses = false, stacks = false;
-	int code = check_machine(reading, error);
+	int code =
+		pgb_convert_check_machine(reading->conversion, reading->info, reading->name, error);
 
 	if (code != 0)
 		return code;
@@ -390,7 +384,7 @@ static int check_after(struct reading *reading, struct pgb_session *session,
 			 reading->name, stats->source.samples);
 		return pgb_remedy(error, "take the samples' addresses: --basic");
 	}
-	return check_machine(reading, error);
+	return pgb_convert_check_machine(reading->conversion, reading->info, reading->name, error);
 }
 
 /* ---- all of it */

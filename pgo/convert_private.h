@@ -72,6 +72,15 @@ int pgb_convert_write_folder(struct pgb_conversion *conversion, struct pgb_error
 /* The profile of the one binary to a file. */
 int pgb_convert_write(struct pgb_conversion *conversion, struct pgb_error *error);
 
+struct pgb_perfdata_info;
+/*
+ * Was it recorded where such binaries run, as far as the file tells? PGB_E_MISMATCH. `name` is
+ * that of the file.
+ */
+int pgb_convert_check_machine(const struct pgb_conversion *conversion,
+			      const struct pgb_perfdata_info *info, const char *name,
+			      struct pgb_error *error);
+
 struct json_t;
 /* What stands in FILE.json beside an fdata file; the caller owns it. */
 struct json_t *pgb_convert_note(const struct pgb_conversion *conversion,

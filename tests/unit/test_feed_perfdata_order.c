@@ -69,6 +69,8 @@ static void batches(void **state)
 		for (const int *step = rows[i].in; *step != END; step++) {
 			struct pgb_perfdata_entry entry = {
 				.time_ns = (uint64_t)(*step % MATTERS),
+				.last_ns = (uint64_t)(*step % MATTERS),
+				.count = 1,
 				.matters = *step >= MATTERS,
 			};
 
@@ -102,12 +104,14 @@ static void sorts_any_mix_of_runs(void **state)
 		size_t seen = 0;
 
 		for (size_t i = 0; i < count; i++) {
-			struct pgb_perfdata_entry one = {.matters = 1, .chunk = (uint32_t)i};
+			struct pgb_perfdata_entry one = {
+				.matters = 1, .count = 1, .chunk = (uint32_t)i};
 
 			random ^= random << 13;
 			random ^= random >> 7;
 			random ^= random << 17;
 			one.time_ns = count % 3 ? random % 50 + 1 : 1 + (i % 10) * 10 + random % 8;
+			one.last_ns = one.time_ns;
 			pgb_perfdata_order_add(&order, &one);
 		}
 		pgb_perfdata_order_finish(&order);

@@ -6,12 +6,13 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "pgobolt/collector/feed_memory.h"
 #include "pgobolt/collector/session.h"
-#include "tests/support/perf_encode.h"
+#include "tests/support/lbr_file.h"
 
 /* Every file is one executable segment: bytes 0x1000..0x3000 of the file at address 0x401000. */
 static int open_binary(void *context, struct pgb_binary *binary, const struct pgb_map_event *event)
@@ -475,11 +476,16 @@ static void many_stacks_are_counted_exactly(void **state)
 	enum { HALF = 15000, PLACES = 300 };
 	static const struct step first[] = {EXEC(10), MAP(10, A, "/bin/a", 1)};
 	static const struct step second = MAP(10, A, "/bin/b", 2);
+	const struct perf_file_event event = {.attr = attr_lbr};
+	const struct perf_file file = {.events = &event, .event_count = 1};
 	struct pgb_session *session = new_session(&pgb_source_lbr);
 	struct perf_bytes bytes = {0};
+	struct pgb_feed *feed;
 	size_t count;
+	int fd;
 
 	(void)state;
+	perf_file_begin(&bytes, &file);
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
 		encode_step(&bytes, &attr_lbr, &first[i], i + 1);
 	for (uint64_t i = 0; i < 2 * HALF; i++) {
@@ -496,9 +502,14 @@ static void many_stacks_are_counted_exactly(void **state)
 			encode_step(&bytes, &attr_lbr, &second, 99 + 2 * i);
 		perf_encode_sample(&bytes, &attr_lbr, &sample);
 	}
-	consume(session, &attr_lbr, &bytes);
+	perf_file_end(&bytes, &file);
+	feed = lbr_file_feed_of(&fd, &bytes);
+	assert_int_equal(pgb_session_consume(session, feed, NULL), 0);
+	pgb_feed_free(feed);
+	close(fd);
 	assert_conserved(session, true);
 	assert_int_equal(pgb_session_stats(session)->source.samples, 2 * HALF);
+	assert_int_equal(pgb_session_stats(session)->feed.records, 2 * HALF + 3);
 	assert_int_equal(pgb_session_stats(session)->source.zero, 2 * HALF);
 	for (uint32_t binary = 0; binary < 2; binary++) {
 		const struct pgb_edge *edges =

@@ -28,12 +28,33 @@ struct pgb_feed_stats {
 
 struct pgb_feed;
 
+/* Samples of one event that stand one behind the other, to be parsed by whoever counts them. */
+struct pgb_feed_run {
+	const uint8_t *bytes;
+	size_t size_bytes;
+	uint64_t count;
+	uint32_t event;
+	struct pgb_record_format format;
+	/* Set before it is given back: those that could not be parsed, and their sizes. */
+	uint64_t malformed, malformed_bytes;
+	uint32_t owner, chunk; /* the feed's */
+};
+
+enum { PGB_FEED_RUN = 2 };
+
 struct pgb_feed_ops {
 	/*
 	 * The next record. 1 a record, valid until the next call; 0 nothing for now (live) or the
 	 * end (file); negative: the feed cannot go on.
 	 */
 	int (*next)(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error);
+	/*
+	 * The same, or PGB_FEED_RUN: samples in `run`, valid until they are given back, which may
+	 * be later and in any order. NULL: there are no runs.
+	 */
+	int (*next_run)(struct pgb_feed *feed, struct pgb_record *record, struct pgb_feed_run *run,
+			struct pgb_error *error);
+	void (*give_back)(struct pgb_feed *feed, const struct pgb_feed_run *run);
 	/* Live feeds: sleep until there is something, 1; 0 at the time-out; < 0 all hung up. */
 	int (*wait)(struct pgb_feed *feed, int timeout_ms);
 	/* Live feeds; NULL: nothing to do. Start; stop; nothing more will come: yield the rest. */
@@ -53,6 +74,18 @@ static inline int pgb_feed_next(struct pgb_feed *feed, struct pgb_record *record
 				struct pgb_error *error)
 {
 	return feed->ops->next(feed, record, error);
+}
+
+static inline int pgb_feed_next_run(struct pgb_feed *feed, struct pgb_record *record,
+				    struct pgb_feed_run *run, struct pgb_error *error)
+{
+	return feed->ops->next_run ? feed->ops->next_run(feed, record, run, error)
+				   : feed->ops->next(feed, record, error);
+}
+
+static inline void pgb_feed_give_back(struct pgb_feed *feed, const struct pgb_feed_run *run)
+{
+	feed->ops->give_back(feed, run);
 }
 
 static inline int pgb_feed_wait(struct pgb_feed *feed, int timeout_ms)

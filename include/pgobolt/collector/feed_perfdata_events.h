@@ -13,6 +13,7 @@
 #include "pgobolt/base/cursor.h"
 #include "pgobolt/base/error.h"
 #include "pgobolt/collector/feed_perfdata.h"
+#include "pgobolt/collector/feed_perfdata_order.h"
 
 struct pgb_perfdata_id {
 	uint64_t id;
@@ -56,5 +57,16 @@ int pgb_perfdata_events_prepare(struct pgb_perfdata_events *events, const char *
 bool pgb_perfdata_events_find(const struct pgb_perfdata_events *events, uint32_t type,
 			      const uint8_t *bytes, size_t size_bytes, uint16_t *event,
 			      uint64_t *time_ns);
+
+/*
+ * `entry` is a sample; `bytes` are whole records behind it, perhaps with a part of one at the end.
+ * Make it those of them that follow without a gap, of the same event, with times that ascend; not
+ * above `most` in all.
+ */
+void pgb_perfdata_events_extend(const struct pgb_perfdata_events *events, struct pgb_cursor bytes,
+				uint64_t most, struct pgb_perfdata_entry *entry);
+/* The inverse, one at a time: for pgb_perfdata_order.cut. */
+void pgb_perfdata_events_cut(const void *events, struct pgb_perfdata_entry *entry,
+			     struct pgb_perfdata_entry *first);
 
 #endif

@@ -12,30 +12,40 @@
 
 #include "pgobolt/base/array.h"
 
+/* A record; or samples of one event that stand one behind the other, none older than the one
+ * before. */
 struct pgb_perfdata_entry {
-	uint64_t time_ns; /* 0: none; before all others */
+	uint64_t time_ns; /* of the first; 0: none; before all others */
+	uint64_t last_ns; /* of the last */
 	const uint8_t *bytes;
+	uint32_t size_bytes;
+	uint32_t count;
 	uint32_t chunk : 20;
 	uint32_t member : 12; /* whose chunk: the stream's index */
-	uint16_t size_bytes;
-	uint16_t event : 15;
+	uint16_t event : 14;
+	uint16_t samples : 1;
 	uint16_t matters : 1; /* others depend on its place in time */
 };
 
 /* Zeroed = empty. */
 struct pgb_perfdata_order {
+	/* Cut the first one off an entry of several; NULL: there are none such. */
+	void (*cut)(const void *context, struct pgb_perfdata_entry *entry,
+		    struct pgb_perfdata_entry *first);
+	const void *context;
 	PGB_ARRAY(struct pgb_perfdata_entry) pending;
 	PGB_ARRAY(struct pgb_perfdata_entry) ready;
 	PGB_ARRAY(struct pgb_perfdata_entry) scratch;
 	size_t ready_at;
-	size_t matters;	      /* among the pending */
-	bool unsorted;	      /* the pending */
-	uint64_t latest_ns;   /* of all that was added */
-	uint64_t round_ns;    /* the same, when the last round ended */
-	uint64_t released_ns; /* everything up to here was handed out */
-	bool rounds;	      /* a round's end was met */
-	bool any_disorder;    /* times did not only ascend */
-	uint64_t late;	      /* came after its time had been handed out */
+	uint64_t pending_records; /* in those entries */
+	size_t matters;		  /* among the pending */
+	bool unsorted;		  /* the pending */
+	uint64_t latest_ns;	  /* of all that was added */
+	uint64_t round_ns;	  /* the same, when the last round ended */
+	uint64_t released_ns;	  /* everything up to here was handed out */
+	bool rounds;		  /* a round's end was met */
+	bool any_disorder;	  /* times did not only ascend */
+	uint64_t late;		  /* came after its time had been handed out */
 };
 
 void pgb_perfdata_order_release(struct pgb_perfdata_order *order);

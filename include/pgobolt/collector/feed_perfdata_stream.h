@@ -85,6 +85,14 @@ int pgb_perfdata_stream_next(struct pgb_perfdata_stream *stream, struct pgb_perf
 			     struct pgb_error *error);
 
 /*
+ * What is at hand of the records that come next: _next() would give them one by one from there.
+ * Its last one may be cut. Empty: ask for the next one.
+ */
+struct pgb_cursor pgb_perfdata_stream_ahead(const struct pgb_perfdata_stream *stream);
+/* Go past the first `size_bytes` of it: whole records, that stay where they are. */
+void pgb_perfdata_stream_take(struct pgb_perfdata_stream *stream, size_t size_bytes);
+
+/*
  * Bytes that stand between records (AUX areas): at most `most` of them, as many as are at hand.
  * Empty at the end of the section. Valid until the next call of the stream.
  */
@@ -97,12 +105,14 @@ int pgb_perfdata_stream_skip(struct pgb_perfdata_stream *stream, uint64_t count,
 /* Where in the file the next record stands. */
 uint64_t pgb_perfdata_stream_position(const struct pgb_perfdata_stream *stream);
 
-static inline void pgb_perfdata_stream_hold(struct pgb_perfdata_stream *stream, uint32_t chunk)
+/* `records` times. */
+static inline void pgb_perfdata_stream_hold(struct pgb_perfdata_stream *stream, uint32_t chunk,
+					    uint32_t records)
 {
-	stream->chunks.items[chunk].held++;
+	stream->chunks.items[chunk].held += records;
 }
 
-void pgb_perfdata_stream_drop(struct pgb_perfdata_stream *stream, uint32_t chunk);
+void pgb_perfdata_stream_drop(struct pgb_perfdata_stream *stream, uint32_t chunk, uint32_t records);
 
 /* Chunks that are held or being filled. */
 static inline size_t pgb_perfdata_stream_chunks_in_use(const struct pgb_perfdata_stream *stream)

@@ -69,10 +69,24 @@ static inline void pgb_perfdata_streams_saw(struct pgb_perfdata_streams *streams
 		member->latest_ns = time_ns;
 }
 
-static inline void pgb_perfdata_streams_drop(struct pgb_perfdata_streams *streams, uint32_t member,
-					     uint32_t chunk)
+/* How many more records the stream may give before others have their turn. */
+static inline uint64_t pgb_perfdata_streams_turn_left(const struct pgb_perfdata_streams *streams)
 {
-	pgb_perfdata_stream_drop(&streams->members.items[member].stream, chunk);
+	return streams->members.count > 1 ? streams->turn_left : UINT32_MAX;
+}
+
+/* Go on past `records` that were ahead in the stream that gave the last record. */
+static inline void pgb_perfdata_streams_take(struct pgb_perfdata_streams *streams,
+					     size_t size_bytes, uint32_t records)
+{
+	pgb_perfdata_stream_take(pgb_perfdata_streams_current(streams), size_bytes);
+	streams->turn_left -= records;
+}
+
+static inline void pgb_perfdata_streams_drop(struct pgb_perfdata_streams *streams, uint32_t member,
+					     uint32_t chunk, uint32_t records)
+{
+	pgb_perfdata_stream_drop(&streams->members.items[member].stream, chunk, records);
 }
 
 size_t pgb_perfdata_streams_chunks_in_use(const struct pgb_perfdata_streams *streams);

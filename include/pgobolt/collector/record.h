@@ -2,7 +2,6 @@
 /*
  * One perf record: header, body by type, sample fields by sample_type. Pure: bytes in, fields
  * out; cursors in the result point into the input.
- *
  * Source: include/uapi/linux/perf_event.h, enum perf_event_type and its comments;
  * kernel/events/core.c perf_output_sample() for the order of sample fields.
  */
@@ -70,10 +69,8 @@ struct pgb_record {
 	uint16_t size_bytes;
 	uint32_t event; /* feeds of several events: the index; set by the feed */
 
-	/*
-	 * From the sample or the sample_id trailer; 0 where sample_type has no such field. Of
-	 * FORK, EXIT, THROTTLE and LOST without a trailer: time and id from their bodies.
-	 */
+	/* From the sample or the sample_id trailer; 0 where sample_type has no such field. Of
+	 * FORK, EXIT, THROTTLE and LOST without a trailer: time and id from their bodies. */
 	uint64_t id, stream_id, time_ns;
 	uint32_t pid, tid, cpu;
 	bool has_time;
@@ -85,7 +82,6 @@ struct pgb_record {
 	/* A piece of the AUX area: PERF_SAMPLE_AUX; of AUX records where the feed has it. */
 	struct pgb_cursor aux_bytes;
 	bool aux_of_cpu; /* AUX: of all that ran on the CPU; whose it is pid and tid do not say */
-
 	/* Whom a side-band record is about: MMAP, COMM, FORK (the child), EXIT, ITRACE_START. */
 	uint32_t subject_pid, subject_tid;
 
@@ -126,23 +122,28 @@ bool pgb_record_known(uint32_t type);
 /* The bits of a big-endian entry, moved to where little-endian compilers put them. */
 uint64_t pgb_record_entry_swap(uint64_t bits);
 
+/* The entry of a stack at these bytes, which may have any alignment. */
+static inline struct pgb_record_entry pgb_record_entry_at(const uint8_t *bytes, bool big_endian)
+{
+	struct pgb_record_entry entry;
+	struct pgb_cursor words = {bytes, bytes + sizeof(entry), 0, false, big_endian};
+
+	entry.from = pgb_cursor_u64(&words);
+	entry.to = pgb_cursor_u64(&words);
+	entry.bits = pgb_cursor_u64(&words);
+	if (big_endian)
+		entry.bits = pgb_record_entry_swap(entry.bits);
+	return entry;
+}
+
 /* The next entry of a stack; the caller has looked at `count`. */
 static inline struct pgb_record_entry pgb_record_entry(struct pgb_cursor *entries)
 {
-	struct pgb_record_entry entry = {0};
-	const uint8_t *bytes = pgb_cursor_bytes(entries, sizeof(entry));
+	const uint8_t *bytes = pgb_cursor_bytes(entries, sizeof(struct pgb_record_entry));
 
 	if (bytes == NULL)
-		return entry;
-	memcpy(&entry, bytes, sizeof(entry));
-	if (pgb_cursor_swaps(entries)) {
-		entry.from = __builtin_bswap64(entry.from);
-		entry.to = __builtin_bswap64(entry.to);
-		entry.bits = __builtin_bswap64(entry.bits);
-	}
-	if (entries->big_endian)
-		entry.bits = pgb_record_entry_swap(entry.bits);
-	return entry;
+		return (struct pgb_record_entry){0};
+	return pgb_record_entry_at(bytes, entries->big_endian);
 }
 
 #endif

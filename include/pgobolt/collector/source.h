@@ -43,9 +43,8 @@ struct pgb_sink {
 	 */
 	void (*trace)(void *context, const struct pgb_record *record, uint64_t branch,
 		      uint64_t from, uint64_t to, unsigned int flags);
-	/* The same for several at once; NULL: trace() gets each. */
-	void (*traces)(void *context, const struct pgb_record *record,
-		       const struct pgb_trace *traces, size_t count);
+	/* The same for decoders of many, which count themselves: begun. NULL: trace() gets each. */
+	struct pgb_trace_stage *(*begin)(void *context, const struct pgb_record *record);
 	/* The program was at `address`; weight in samples. */
 	void (*ip)(void *context, const struct pgb_record *record, uint64_t address);
 	/* The process of a thread; 0: not known. NULL: none is. */
@@ -99,8 +98,6 @@ struct pgb_source {
 	const char *name;    /* as `record --source` spells it */
 	const char *summary; /* one line for people */
 	bool has_branches;
-	/* decode() looks at the record's process and branch stack alone. */
-	bool decodes_stacks;
 	bool reads_aux; /* decode() gets AUX records, with their bytes, instead of samples */
 	bool is_sparse; /* single branches, and no chains of them */
 	/* Can this machine do it? 0, or PGB_E_UNSUPPORTED / PGB_E_PERMISSION with the remedy. */
