@@ -123,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
 	char *event;
 
-	if (strchr(root, 'X') != NULL)
+	if (strstr(root, "XXXXXX") != NULL)
 		make_root();
 	event = take(&bytes, &size_bytes);
 	for (size_t i = 0; i < FILES; i++) {

@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 	const struct pgb_merge_input inputs[] = {{paths[0], 3}, {paths[1], 1}};
 	int fds[2];
 
-	if (strchr(folder, 'X') != NULL) {
+	if (strstr(folder, "XXXXXX") != NULL) {
 		pgb_assert(mkdtemp(folder) != NULL);
 		atexit(remove_folder);
 	}

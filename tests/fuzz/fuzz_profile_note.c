@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 	char *profile;
 	int code;
 
-	if (strchr(folder, 'X') != NULL) {
+	if (strstr(folder, "XXXXXX") != NULL) {
 		pgb_assert(mkdtemp(folder) != NULL);
 		atexit(remove_folder);
 		write_file("f.fdata", line, sizeof(line) - 1);
