@@ -283,7 +283,7 @@ static void describe_address(struct pgb_text *text, unsigned int index, uint64_t
 	if (index >= sizeof(names) / sizeof(names[0]))
 		pgb_text_addf(text, "ADDR %u 0x%llx", index, (unsigned long long)payload);
 	else if (index == PGB_SPE_DATA_VIRTUAL)
-		pgb_text_addf(text, "VA 0x%llx", address);
+		pgb_text_addf(text, "VA 0x%llx", (unsigned long long)payload); /* with its tag */
 	else if (index == PGB_SPE_DATA_PHYSICAL)
 		pgb_text_addf(text, "PA 0x%llx ns=%u ch=%u pat=%x", address, not_secure,
 			      (unsigned int)(payload >> 62 & 1),

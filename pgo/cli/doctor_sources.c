@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which sources of branches work here: each is tried, not guessed. */
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -45,6 +46,47 @@ static int try_source(struct doctor *doctor, const struct pgb_source *source,
 	return try_rings(doctor, plan, source->reads_aux, error);
 }
 
+/* Branches in one sample of this source; 0: it is none of stacks, or the kernel does not tell. */
+static unsigned int stack_depth(const struct doctor *doctor, const struct pgb_source *source)
+{
+	const struct pgb_host *host = &doctor->host;
+	unsigned int depth = 0;
+
+	for (size_t i = 0; source == &pgb_source_lbr && i < host->pmus.count; i++)
+		if (host->pmus.items[i].is_core && host->pmus.items[i].branches > depth)
+			depth = host->pmus.items[i].branches;
+	return depth;
+}
+
+/* What it brings and how often it interrupts, and whom it can record. */
+static void add_scope(struct doctor *doctor, const char *name, const struct pgb_source *source,
+		      const struct pgb_source_plan *plan)
+{
+	bool everybody = doctor->host.has_perfmon || doctor->host.perf_paranoid <= 0;
+	unsigned int depth = stack_depth(doctor, source);
+	struct pgb_text text = {0};
+
+	if (source->open) /* walk tells of itself, and refuses -a */
+		return;
+	if (depth > 0)
+		pgb_text_addf(&text, "stacks of %u branches, ", depth);
+	if (plan->rate.period_events)
+		pgb_text_addf(&text, "a sample every %" PRIu64 " %s (-c)", plan->rate.period_events,
+			      source->is_sparse ? "operations" : "events");
+	else
+		pgb_text_addf(&text, "%" PRIu64 " samples a second of CPU time (-F)",
+			      plan->rate.frequency_hz);
+	pgb_text_add(&text, everybody ? "; programs, -p and -a"
+				      : "; programs and -p; -a needs CAP_PERFMON or "
+					"kernel.perf_event_paranoid at 0");
+	if (source->reads_aux)
+		pgb_text_add(&text, ", and a kernel with CONFIG_PID_IN_CONTEXTIDR, else nobody "
+				    "knows whose a sample is");
+	pgb_doctor_add(&doctor->sources, PGB_FINDING_NOTE, name, NULL, "%s: %s", name,
+		       pgb_text_string(&text));
+	pgb_text_release(&text);
+}
+
 static void choose(struct doctor *doctor, const struct pgb_recorder_source *source)
 {
 	if (doctor->automatic == NULL)
@@ -65,6 +107,7 @@ static void add_sampling(struct doctor *doctor, const struct pgb_recorder_source
 	}
 	pgb_doctor_add(&doctor->sources, PGB_FINDING_GOOD, row->name, NULL,
 		       "%s works: %s (event %s)", row->name, row->summary, plan.event_name);
+	add_scope(doctor, row->name, source, &plan);
 	choose(doctor, row);
 }
 

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <linux/perf_event.h>
 
-#include "pgo/cli/dump.h"
+#include "pgo/cli/dump_hardware.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/event.h"
 #include "pgobolt/collector/file.h"
@@ -21,6 +21,7 @@ enum {
 	/* perf's own records, which hold what stands behind them */
 	TYPE_ATTR = 64,
 	TYPE_TRACING_DATA = 66,
+	TYPE_AUXTRACE_INFO = 70,
 	TYPE_AUXTRACE = 71,
 };
 
@@ -52,7 +53,7 @@ static const char *const type_names[TYPES_KNOWN] = {
 	[67] = "HEADER_BUILD_ID",
 	[68] = "FINISHED_ROUND",
 	[69] = "ID_INDEX",
-	[70] = "AUXTRACE_INFO",
+	[TYPE_AUXTRACE_INFO] = "AUXTRACE_INFO",
 	[TYPE_AUXTRACE] = "AUXTRACE",
 	[72] = "AUXTRACE_ERROR",
 	[73] = "THREAD_MAP",
@@ -76,10 +77,11 @@ struct reader {
 	const struct dump *dump;
 	struct pgb_cursor whole, data;
 	struct pgb_record_format format;
-	bool has_format, formats_differ;
+	bool has_format, formats_differ, has_tracepoints;
 	struct pgb_table events, records;
 	json_t *events_json, *records_json;
 	uint64_t counts[TYPES_KNOWN], others, total, corrupt, shown;
+	struct pgb_dump_hardware hardware;
 	bool is_cut;
 };
 
@@ -137,6 +139,7 @@ static void add_event(struct reader *reader, struct pgb_cursor bytes)
 	else if (reader->format.sample_type != format.sample_type)
 		reader->formats_differ = true;
 	reader->has_format = true;
+	reader->has_tracepoints |= attr.type == PERF_TYPE_TRACEPOINT;
 	pgb_table_cell(&reader->events, "%s", name);
 	pgb_table_cell(&reader->events, "%s %" PRIu64, attr.freq ? "frequency" : "period",
 		       (uint64_t)attr.sample_period);
@@ -298,14 +301,31 @@ static void add_record(struct reader *reader, const struct pgb_record *record, u
 }
 
 /* Some of perf's own records have bytes behind them that their size leaves out. */
-static uint64_t bytes_behind(struct pgb_cursor record)
+static void pass_behind(struct reader *reader, struct pgb_cursor record)
 {
-	uint32_t type = pgb_cursor_u32(&record);
+	struct pgb_cursor behind;
+	uint64_t size_bytes;
 
-	pgb_cursor_skip(&record, 4);
-	if (type == TYPE_AUXTRACE)
-		return pgb_cursor_u64(&record);
-	return type == TYPE_TRACING_DATA ? pgb_cursor_u32(&record) : 0;
+	switch (pgb_cursor_u32(&record)) {
+	case TYPE_AUXTRACE_INFO:
+		pgb_cursor_skip(&record, 4);
+		pgb_dump_hardware_info(&reader->hardware, record);
+		break;
+	case TYPE_TRACING_DATA:
+		pgb_cursor_skip(&record, 4);
+		pgb_cursor_skip(&reader->data, pgb_cursor_u32(&record));
+		break;
+	case TYPE_AUXTRACE:
+		pgb_cursor_skip(&record, 4);
+		size_bytes = pgb_cursor_u64(&record);
+		behind = part_of(&reader->data, 0, size_bytes);
+		behind.offset = pgb_cursor_u64(&record);
+		pgb_dump_hardware_aux(&reader->hardware, behind);
+		pgb_cursor_skip(&reader->data, size_bytes);
+		break;
+	default:
+		break;
+	}
 }
 
 static void read_records(struct reader *reader)
@@ -330,7 +350,9 @@ static void read_records(struct reader *reader)
 			pgb_cursor_skip(&start, 8);
 			add_event(reader, start);
 		}
-		pgb_cursor_skip(data, bytes_behind(start));
+		pass_behind(reader, start);
+		if (record.type == PERF_RECORD_SAMPLE && !reader->has_tracepoints)
+			pgb_dump_hardware_raw(&reader->hardware, record.raw, start.offset);
 		if (record.type < TYPES_KNOWN)
 			reader->counts[record.type]++;
 		else
@@ -387,6 +409,7 @@ static void print_all(struct reader *reader)
 	pgb_table_print(&reader->records, output);
 	pgb_dump_left_out(reader->dump, (size_t)(reader->total - reader->corrupt));
 	json_object_set(document, "records", reader->records_json);
+	pgb_dump_hardware_print(&reader->hardware, document);
 	pgb_output_json(output, document);
 }
 
@@ -402,6 +425,7 @@ int pgb_dump_perf_bytes(const struct dump *dump, struct pgb_cursor bytes, struct
 	int code;
 
 	reader.whole.big_endian = pgb_cursor_left(&bytes) > 0 && bytes.at[0] == '2';
+	pgb_dump_hardware_init(&reader.hardware, dump);
 	pgb_dump_heads(&reader.records,
 		       (const char *const[]){"OFFSET", "TIME", "PID/TID", "TYPE", "CONTENT"});
 	code = read_head(&reader, error);
@@ -411,6 +435,7 @@ int pgb_dump_perf_bytes(const struct dump *dump, struct pgb_cursor bytes, struct
 	}
 	pgb_table_release(&reader.events);
 	pgb_table_release(&reader.records);
+	pgb_dump_hardware_release(&reader.hardware);
 	json_decref(reader.events_json);
 	json_decref(reader.records_json);
 	return code;

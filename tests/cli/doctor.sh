@@ -86,6 +86,8 @@ pmu zen2 ibs_op
 echo 11 >zen2/sys/bus/event_source/devices/ibs_op/type
 echo 1 >zen2/proc/sys/kernel/perf_event_paranoid
 root_says zen2 'ibs works'
+root_says zen2 'ibs: a sample every 240208 operations'
+root_says zen2 '-a needs CAP_PERFMON'
 machine zen3 "$(echo "$amd" | sed 's/: 23/: 25/') brs"
 pmu zen3 cpu
 root_says zen3 'CONFIG_PERF_EVENTS_AMD_BRS=y'
@@ -98,6 +100,7 @@ root_says arm 'CONFIG_ARM_SPE_PMU'
 pmu arm arm_spe_0
 echo 12 >arm/sys/bus/event_source/devices/arm_spe_0/type
 root_says arm 'spe works'
+root_says arm 'CONFIG_PID_IN_CONTEXTIDR'
 machine locked "$intel"
 echo 4 >locked/proc/sys/kernel/perf_event_paranoid
 [ "$(id -u)" -eq 0 ] || root_says locked 'sysctl kernel.perf_event_paranoid=2'

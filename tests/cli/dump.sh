@@ -51,6 +51,22 @@ for kind in file file-big-endian pipe; do
 done
 run 0 dump "$corpus/cut"
 stdout_has 'cut: it ends inside a record'
+# what the hardware wrote, in words
+run 0 dump --limit 0 "$corpus/spe"
+stdout_has '240  PC 0x4001a0 el0 ns=1'
+stdout_has 'EV RETIRED MISPRED'
+stdout_has 'PBT 0x40014c el0 ns=1'
+run 0 dump -n 3 "$corpus/spe"
+stdout_has '3 of '
+run 0 --json dump "$corpus/spe"
+stdout_is_json
+stdout_has '"packets"'
+run 0 dump "$corpus/ibs"
+stdout_has 'IbsOpRip 0000000000401037'
+stdout_has 'BrnTaken 0'
+run 0 --json dump "$corpus/ibs"
+stdout_is_json
+stdout_has '"registers"'
 cp "$corpus/pipe" pipe
 run 0 dump -n 3 --json pipe
 golden perf-json

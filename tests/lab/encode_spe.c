@@ -152,7 +152,7 @@ static void put_alignment(struct encoder *encoder)
 	perf_put_uint(out, PACKET_ALIGNMENT, 1);
 	perf_put_uint(out, 0, 1);
 	while (out->length % 64)
-		perf_put_uint(out, 0x5a, 1); /* whatever is there is not looked at */
+		perf_put_uint(out, 0, 1);
 }
 
 static void put_branch(struct encoder *encoder, const struct lab_branch *branch)

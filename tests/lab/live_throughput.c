@@ -31,6 +31,7 @@ enum {
 	DEPTH = 32,
 	LOOPS = 1024,
 	BRANCHES_PER_LOOP = 8,
+	SPE_RECORDS = 64, /* in a piece of an AUX area, 64 bytes each */
 	CPUS = 4,
 };
 
@@ -81,7 +82,8 @@ void *__wrap_reallocarray(void *memory, size_t count, size_t size_bytes)
 struct machine {
 	const struct pgb_source *source;
 	enum fake_machine kind;
-	double branches; /* in a sample */
+	double branches;  /* in a sample */
+	uint64_t samples; /* in what is written at once */
 	struct fake_perf *perf;
 	struct pgb_host host;
 	struct pgb_feed *feed;
@@ -182,6 +184,35 @@ static void put_op(const struct machine *machine, struct perf_sample *sample,
 	sample->raw_bytes = raw->length;
 }
 
+/* Packets of one branch as SPE writes them, with its thread. */
+static void put_packets(const struct machine *machine, struct perf_bytes *out, uint64_t number)
+{
+	uint64_t random = pgb_hash_u64(number + 1), user = UINT64_C(1) << 63;
+	struct perf_entry branch =
+		entry_of(machine, (random % 101) * (random >> 20 & 63) / 8, random >> 32 & 7);
+	size_t start = out->length;
+
+	perf_put_uint(out, 0xb0, 1);
+	perf_put_u64(out, branch.from | user);
+	perf_put_uint(out, 0x64, 1);
+	perf_put_u32(out, (uint32_t)getpid());
+	perf_put_u16(out, 0x014a);
+	perf_put_uint(out, 0x000252, 3);
+	perf_put_uint(out, 0x000799, 3);
+	perf_put_uint(out, 0x000998, 3);
+	perf_put_uint(out, 0xb1, 1);
+	perf_put_u64(out, branch.to | user);
+	perf_put_uint(out, 0x71, 1);
+	perf_put_u64(out, number);
+	perf_put_padding(out, start, 64);
+}
+
+static void encode_areas(struct machine *machine)
+{
+	for (uint64_t i = 0; i < STACKS * SPE_RECORDS; i++)
+		put_packets(machine, &machine->records[i / SPE_RECORDS], i);
+}
+
 static void encode_records(struct machine *machine, const struct perf_event_attr *attr, uint64_t id)
 {
 	struct perf_bytes raw = {0};
@@ -240,6 +271,7 @@ static void open_machine(struct machine *machine)
 				      .attrs = plan.attrs,
 				      .attr_count = plan.attr_count,
 				      .system_wide = true,
+				      .aux = machine->source->reads_aux,
 			      },
 			      &error) != 0 ||
 	    pgb_feed_live_enable(machine->feed, &error) != 0)
@@ -271,14 +303,24 @@ static void put_program(struct machine *machine)
 	perf_encode_map(&bytes, &event->attr, &who, &map);
 	fake_perf_write(machine->perf, event, bytes.data, bytes.length);
 	perf_bytes_release(&bytes);
-	encode_records(machine, &event->attr, event->id);
+	if (machine->source->reads_aux)
+		encode_areas(machine);
+	else
+		encode_records(machine, &event->attr, event->id);
 }
 
 static bool write_one(struct machine *machine, struct fake_event *event, int cpu)
 {
 	const struct perf_bytes *record = &machine->records[machine->next[cpu] % STACKS];
+	const struct perf_identity who = {.cpu = (uint32_t)cpu, .id = event->id};
+	bool fits;
 
-	if (!fake_perf_write(machine->perf, event, record->data, record->length))
+	if (machine->source->reads_aux)
+		fits = fake_perf_write_aux(machine->perf, event, &who, record->data, record->length,
+					   0);
+	else
+		fits = fake_perf_write(machine->perf, event, record->data, record->length);
+	if (!fits)
 		return false;
 	machine->next[cpu]++;
 	return true;
@@ -296,7 +338,18 @@ static void close_machine(struct machine *machine)
 
 /* ---- measuring */
 
-/* At most `most` records; returns how many there were. */
+/* Bytes that wait, and for how many there is room. */
+static uint64_t waiting_bytes(const struct machine *machine, const struct fake_event *event)
+{
+	return machine->source->reads_aux ? fake_perf_aux_waiting(event) : fake_perf_waiting(event);
+}
+
+static size_t room_bytes(const struct machine *machine, const struct fake_event *event)
+{
+	return fake_perf_ring_bytes(event, machine->source->reads_aux);
+}
+
+/* At most `most` records with samples; returns how many there were. */
 static uint64_t drain(struct machine *machine, uint64_t most)
 {
 	struct pgb_record record;
@@ -304,9 +357,9 @@ static uint64_t drain(struct machine *machine, uint64_t most)
 
 	while (count < most && pgb_feed_next(machine->feed, &record, NULL) > 0) {
 		pgb_session_dispatch(machine->session, &record);
-		count++;
+		count += record.type == PERF_RECORD_SAMPLE || record.type == PERF_RECORD_AUX;
 	}
-	return count;
+	return count * machine->samples;
 }
 
 static double copy_seconds(uint64_t bytes, size_t record_bytes)
@@ -334,15 +387,17 @@ static void measure(struct machine *machine, double seconds)
 {
 	struct fake_event *event = ring_of(machine, 0);
 	size_t record_bytes = machine->records[0].length;
-	size_t ring_bytes = pgb_feed_live_ring_bytes(machine->feed) / CPUS;
+	size_t sample_bytes = record_bytes / machine->samples;
+	size_t ring_bytes = room_bytes(machine, event);
 	uint64_t samples = 0, before, late = 0;
 	double taken = 0, copied;
 
 	for (unsigned int round = 0; taken < seconds; round++) {
 		double start;
 
+		fake_perf_set_clock(machine->perf, CLOCK_NS);
 		/* full, but no more than that: there shall be no LOST record */
-		while (fake_perf_waiting(event) + record_bytes <= ring_bytes)
+		while (waiting_bytes(machine, event) + record_bytes <= ring_bytes)
 			write_one(machine, event, 0);
 		fake_perf_set_clock(machine->perf, CLOCK_NS + UINT64_C(10000000000));
 		before = allocations;
@@ -356,11 +411,11 @@ static void measure(struct machine *machine, double seconds)
 		taken += cpu_seconds() - start;
 		late += allocations - before;
 	}
-	copied = copy_seconds(samples * record_bytes, record_bytes);
+	copied = copy_seconds(samples * sample_bytes, record_bytes);
 	printf("| %s | %zu | %.2f | %.1f | %.2f | %.1f | %" PRIu64 " |\n", machine->source->name,
-	       record_bytes, (double)samples / taken / 1e6,
+	       sample_bytes, (double)samples / taken / 1e6,
 	       (double)samples * machine->branches / taken / 1e6,
-	       (double)samples * (double)record_bytes / taken / 1e9, taken / copied, late);
+	       (double)samples * (double)sample_bytes / taken / 1e9, taken / copied, late);
 	if (late > 0)
 		die(machine->source->name, "memory was allocated while draining");
 }
@@ -373,13 +428,15 @@ static uint64_t write_due(struct machine *machine, uint64_t now_ns, uint64_t *wr
 	uint64_t due = now_ns / 1000 * SAMPLES_PER_SECOND / 1000000, refused = 0;
 
 	fake_perf_set_clock(machine->perf, CLOCK_NS + now_ns);
-	for (; *written < due; ++*written) {
+	for (; *written + machine->samples <= due; *written += machine->samples) {
 		for (int cpu = 0; cpu < CPUS; cpu++) {
 			struct perf_bytes *record = &machine->records[machine->next[cpu] % STACKS];
 			uint64_t time_ns = CLOCK_NS + *written * 1000000000 / SAMPLES_PER_SECOND;
 
-			memcpy(record->data + machine->time_at, &time_ns, sizeof(time_ns));
-			refused += !write_one(machine, ring_of(machine, cpu), cpu);
+			if (!machine->source->reads_aux)
+				memcpy(record->data + machine->time_at, &time_ns, sizeof(time_ns));
+			if (!write_one(machine, ring_of(machine, cpu), cpu))
+				refused += machine->samples;
 		}
 	}
 	return refused;
@@ -388,7 +445,7 @@ static uint64_t write_due(struct machine *machine, uint64_t now_ns, uint64_t *wr
 static void simulate(struct machine *machine)
 {
 	struct fake_event *event = ring_of(machine, 0);
-	size_t ring_bytes = pgb_feed_live_ring_bytes(machine->feed) / CPUS;
+	size_t ring_bytes = room_bytes(machine, event);
 	uint64_t now_ns = 0, written = 0, lost = 0, drained = 0;
 	double busy = 0;
 
@@ -404,7 +461,7 @@ static void simulate(struct machine *machine)
 		while (count == 0 && now_ns < SIMULATED_NS) {
 			now_ns += STEP_NS;
 			lost += write_due(machine, now_ns, &written);
-			if (fake_perf_waiting(event) >= ring_bytes / 2)
+			if (waiting_bytes(machine, event) >= ring_bytes / 2)
 				break;
 		}
 		lost += write_due(machine, now_ns, &written);
@@ -420,8 +477,9 @@ static void simulate(struct machine *machine)
 }
 
 static const struct machine machines[] = {
-	{.source = &pgb_source_lbr, .kind = FAKE_SKYLAKE, .branches = DEPTH},
-	{.source = &pgb_source_ibs, .kind = FAKE_ZEN2, .branches = 0.2},
+	{.source = &pgb_source_lbr, .kind = FAKE_SKYLAKE, .branches = DEPTH, .samples = 1},
+	{.source = &pgb_source_ibs, .kind = FAKE_ZEN2, .branches = 0.2, .samples = 1},
+	{.source = &pgb_source_spe, .kind = FAKE_NEOVERSE, .branches = 1, .samples = SPE_RECORDS},
 };
 
 int main(int argc, char **argv)

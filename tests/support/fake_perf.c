@@ -231,16 +231,19 @@ uint64_t fake_perf_ring_bytes(const struct fake_event *event, bool aux)
 	return aux ? ring->aux_bytes : ring->page->data_size;
 }
 
-/* Half of the AUX area is full: aux_watermark 0. */
-static bool wants_aux_read(const struct fake_event *output)
+uint64_t fake_perf_aux_waiting(const struct fake_event *event)
 {
-	const struct ring *ring = &((const struct event *)output)->ring;
-	uint64_t tail;
+	const struct ring *ring = &((const struct event *)event->output)->ring;
 
-	if (ring->aux == NULL)
-		return false;
-	tail = __atomic_load_n(&ring->page->aux_tail, __ATOMIC_ACQUIRE);
-	return ring->aux_head - tail >= ring->aux_bytes / 2;
+	return ring->aux_head - __atomic_load_n(&ring->page->aux_tail, __ATOMIC_ACQUIRE);
+}
+
+/* Half of the AUX area is full: aux_watermark 0. */
+static bool wants_aux_read(const struct fake_event *event)
+{
+	const struct ring *ring = &((const struct event *)event->output)->ring;
+
+	return ring->aux && fake_perf_aux_waiting(event) >= ring->aux_bytes / 2;
 }
 
 static short poll_events(const struct event *event)
@@ -254,7 +257,7 @@ static short poll_events(const struct event *event)
 		return POLLHUP;
 	if (event->public.output == NULL)
 		return POLLHUP;
-	if (wants_aux_read(event->public.output))
+	if (wants_aux_read(&event->public))
 		return POLLIN;
 	attr = &event->public.attr;
 	watermark = attr->watermark ? attr->wakeup_watermark : 1;

@@ -75,6 +75,8 @@ bool fake_perf_write_aux(struct fake_perf *perf, struct fake_event *event,
 			 uint64_t flags);
 /* Bytes in the event's ring that have not been given back. */
 uint64_t fake_perf_waiting(const struct fake_event *event);
+/* Likewise of its AUX area. */
+uint64_t fake_perf_aux_waiting(const struct fake_event *event);
 /* The size of the ring that the event writes to, or of its AUX area; 0: it has none. */
 uint64_t fake_perf_ring_bytes(const struct fake_event *event, bool aux);
 
