@@ -77,7 +77,8 @@ static int fail_write(struct pgb_error *error, int number, const char *path)
 		break;
 	case ENOSPC:
 	case EDQUOT:
-		pgb_remedy(error, "make room, or write elsewhere: df -h '%.*s'", length, folder);
+		/* the folder itself may be a temporary one */
+		pgb_remedy(error, "make room, or write elsewhere: df -h");
 		break;
 	case EFBIG:
 		pgb_remedy(error, "allow larger files: ulimit -f unlimited");
@@ -280,12 +281,26 @@ static int finish_writing(struct pgb_out_file *out)
 	return number;
 }
 
-int pgb_out_commit(struct pgb_out_file *out, struct pgb_error *error)
+int pgb_out_finish(struct pgb_out_file *out, struct pgb_error *error)
 {
 	int number, code = 0;
 
 	pgb_assert(out->stream != NULL);
 	number = finish_writing(out);
+	if (number != 0) {
+		code = fail_write(error, number, out->path);
+		pgb_out_discard(out);
+	}
+	return code;
+}
+
+int pgb_out_commit(struct pgb_out_file *out, struct pgb_error *error)
+{
+	int number = 0, code = 0;
+
+	pgb_assert(out->path != NULL);
+	if (out->stream != NULL)
+		number = finish_writing(out);
 	if (number == 0 && out->path_temporary) {
 		if (rename(out->path_temporary, out->path_target) != 0) {
 			number = errno;

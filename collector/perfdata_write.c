@@ -2,6 +2,7 @@
 #include "pgobolt/collector/perfdata_write.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -458,12 +459,11 @@ static int write_header(struct pgb_perfdata_writer *writer, uint64_t map, struct
 
 	pgb_text_add(&header, "PERFILE2");
 	pgb_text_add_bytes(&header, fields, sizeof(fields));
-	if (fseek(writer->out.stream, 0, SEEK_SET) != 0)
-		code = pgb_fail(error, PGB_E_USAGE,
-				"%s: a recording is written front and back, so it has to be a file",
-				writer->out.path);
-	else
+	if (fseek(writer->out.stream, 0, SEEK_SET) == 0)
 		fwrite(header.data, 1, header.length, writer->out.stream);
+	else if (errno == ESPIPE) /* else the commit tells */
+		code = pgb_fail(error, PGB_E_USAGE, "%s: a recording has to be written to a file",
+				writer->out.path);
 	pgb_text_release(&header);
 	return code;
 }

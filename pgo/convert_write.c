@@ -28,43 +28,48 @@ static char *file_name(const struct pgb_convert_job *job, const char *suffix)
 	return pgb_format("%s%s", job->output, suffix);
 }
 
-/* FILE.json beside an fdata file, which cannot itself say what it is of. */
-static int write_note(const struct pgb_conversion *conversion,
-		      const struct pgb_converted *converted, struct pgb_error *error)
+/*
+ * FILE.json beside an fdata file, which cannot itself say what it is of: all but committed. Not
+ * opened beside standard output.
+ */
+static int prepare_note(const struct pgb_conversion *conversion,
+			const struct pgb_converted *converted, struct pgb_out_file *out,
+			struct pgb_error *error)
 {
-	char *path = pgb_format("%s.json", converted->fdata_file);
-	struct pgb_out_file out = {0};
 	struct stat status;
+	json_t *note;
+	char *path;
 	int code;
 
-	/* Not beside standard output. */
-	if (stat(converted->fdata_file, &status) != 0 || !S_ISREG(status.st_mode)) {
-		free(path);
+	if (stat(converted->fdata_file, &status) == 0 && !S_ISREG(status.st_mode))
 		return 0;
-	}
-	code = pgb_out_open(&out, path, error);
-	if (code == 0) {
-		json_t *note = pgb_convert_note(conversion, converted);
-
-		json_dumpf(note, out.stream, JSON_INDENT(2) | JSON_SORT_KEYS);
-		fputc('\n', out.stream);
-		json_decref(note);
-		code = pgb_out_commit(&out, error);
-	}
-	pgb_out_discard(&out);
+	path = pgb_format("%s.json", converted->fdata_file);
+	code = pgb_out_open(out, path, error);
 	free(path);
-	return code;
+	if (code != 0)
+		return code;
+	note = pgb_convert_note(conversion, converted);
+	json_dumpf(note, out->stream, JSON_INDENT(2) | JSON_SORT_KEYS);
+	fputc('\n', out->stream);
+	json_decref(note);
+	return pgb_out_finish(out, error);
 }
 
 static int write_fdata(struct pgb_conversion *conversion, size_t index, struct pgb_error *error)
 {
 	struct pgb_profile *profile = conversion->targets[index].profile;
 	struct pgb_converted *converted = &conversion->result->binaries.items[index];
+	struct pgb_out_file note = {0};
 	int code;
 
 	converted->fdata_file = file_name(conversion->job, ".fdata");
-	code = pgb_fdata_write_file(converted->fdata_file, profile, error);
-	return code ? code : write_note(conversion, converted, error);
+	code = prepare_note(conversion, converted, &note, error);
+	if (code == 0)
+		code = pgb_fdata_write_file(converted->fdata_file, profile, error);
+	if (code == 0 && note.path != NULL)
+		code = pgb_out_commit(&note, error);
+	pgb_out_discard(&note);
+	return code;
 }
 
 /* Text formats with addresses, or made of them. */

@@ -75,15 +75,16 @@ static void compare_last_two(struct pgb_report *report)
 	free(values);
 }
 
-static int write_file(const char *path, const char *text, struct pgb_error *error)
+/* All but committed. */
+static int prepare_file(struct pgb_out_file *out, const char *path, const char *text,
+			struct pgb_error *error)
 {
-	struct pgb_out_file out;
-	int code = pgb_out_open(&out, path, error);
+	int code = pgb_out_open(out, path, error);
 
 	if (code != 0)
 		return code;
-	fputs(text, out.stream);
-	return pgb_out_commit(&out, error);
+	fputs(text, out->stream);
+	return pgb_out_finish(out, error);
 }
 
 /* The same with another ending. */
@@ -101,15 +102,22 @@ static int write_both(struct pgb_cli *cli, const struct pgb_report *report, cons
 {
 	char *twin = markdown_path(path), *html = pgb_report_html(report);
 	char *markdown = pgb_report_markdown(report);
+	struct pgb_out_file page = {0}, text = {0};
 	int code;
 
 	if (strcmp(twin, path) == 0) {
 		code = pgb_fail(error, PGB_E_USAGE, "%s is the name of the Markdown file", path);
 		pgb_remedy(error, "name the HTML file: -o report.html");
 	} else {
-		code = write_file(path, html, error);
+		code = prepare_file(&page, path, html, error);
 		if (code == 0)
-			code = write_file(twin, markdown, error);
+			code = prepare_file(&text, twin, markdown, error);
+		if (code == 0)
+			code = pgb_out_commit(&page, error);
+		if (code == 0)
+			code = pgb_out_commit(&text, error);
+		pgb_out_discard(&page);
+		pgb_out_discard(&text);
 	}
 	if (code == 0) {
 		pgb_output_line(&cli->output, "Report: %s, and %s", path, twin);

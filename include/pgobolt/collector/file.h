@@ -58,6 +58,8 @@ struct pgb_out_file {
 };
 
 int pgb_out_open(struct pgb_out_file *out, const char *path, struct pgb_error *error);
+/* All of commit but the rename: of two files that belong together, neither comes alone. */
+int pgb_out_finish(struct pgb_out_file *out, struct pgb_error *error);
 int pgb_out_commit(struct pgb_out_file *out, struct pgb_error *error);
 /* Remove what was written. Legal after commit and on a zeroed object: does nothing then. */
 void pgb_out_discard(struct pgb_out_file *out);
