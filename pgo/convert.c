@@ -394,6 +394,7 @@ static void release_targets(struct pgb_conversion *conversion)
 {
 	for (size_t i = 0; i < conversion->job->binary_count; i++) {
 		pgb_cfgs_free(conversion->targets[i].cfgs);
+		pgb_cfgs_free(conversion->targets[i].prepared);
 		pgb_elf_image_close(conversion->targets[i].image);
 		pgb_binary_release(&conversion->targets[i].binary);
 		pgb_profile_free(conversion->targets[i].profile);
@@ -417,6 +418,7 @@ int pgb_convert(const struct pgb_convert_job *job, struct pgb_convert_result *re
 		code = open_targets(&conversion, error);
 	for (size_t i = 0; i < job->input_count && code == 0; i++)
 		code = read_input(&conversion, i, error);
+	pgb_convert_prepare_wait(&conversion);
 	result->source = join_names(&conversion.sources);
 	result->event = join_events(&conversion);
 	if (code == 0) {

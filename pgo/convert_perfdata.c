@@ -13,7 +13,10 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/feed_perfdata.h"
 
-enum { RECORDS_PER_PROGRESS = 8192 };
+enum {
+	RECORDS_PER_PROGRESS = 8192,
+	PREPARE_BYTES_LEAST = 4 * 1024 * 1024,
+};
 
 /* One file on its way; also the feed that the session sees: it yields only what is wanted. */
 struct reading {
@@ -482,6 +485,9 @@ int pgb_convert_read_perf_data(struct pgb_conversion *conversion, size_t index,
 		return code;
 	reading.info = pgb_feed_perfdata_info(reading.feed);
 	code = check_before(&reading, error);
+	/* Small ones are over before it would pay. */
+	if (code == 0 && reading.source->has_branches && reading.size_bytes >= PREPARE_BYTES_LEAST)
+		pgb_convert_prepare(conversion);
 	if (code == 0)
 		code = consume(&reading, error);
 	pgb_feed_free(reading.feed);

@@ -3,6 +3,8 @@
 #ifndef PGOBOLT_PGO_CONVERT_PRIVATE_H
 #define PGOBOLT_PGO_CONVERT_PRIVATE_H
 
+#include <pthread.h>
+
 #include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image.h"
 #include "pgobolt/pgo/convert.h"
@@ -12,7 +14,10 @@
 struct pgb_convert_target {
 	const char *path;
 	struct pgb_elf_image *image;
-	struct pgb_cfgs *cfgs; /* NULL until there are branches */
+	struct pgb_cfgs *cfgs;	   /* NULL until there are branches */
+	struct pgb_cfgs *prepared; /* convert_prepare.c; will be `cfgs`, or NULL */
+	pthread_t thread;
+	bool preparing; /* the image is the thread's */
 	struct pgb_binary binary;
 	bool executable;	     /* was started as a program */
 	bool single_branches;	     /* the edges are (infer.h) */
@@ -53,6 +58,10 @@ int pgb_convert_read_perf_data(struct pgb_conversion *conversion, size_t index,
 			       struct pgb_error *error);
 int pgb_convert_read_recording(struct pgb_conversion *conversion, size_t index,
 			       struct pgb_error *error);
+
+/* Begin to look at the binaries, unless that was done; until it is over, images are not touched. */
+void pgb_convert_prepare(struct pgb_conversion *conversion);
+void pgb_convert_prepare_wait(struct pgb_conversion *conversion);
 
 /* The name of an event without the colon that perf script puts behind it; "" where there is none.
  */

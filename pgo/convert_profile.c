@@ -11,7 +11,9 @@ static int add_branches(struct pgb_conversion *conversion, size_t index, struct 
 	struct pgb_converted *converted = &conversion->result->binaries.items[index];
 	int code = pgb_elf_image_discover(target->image, error);
 
-	if (code == 0)
+	target->cfgs = target->prepared;
+	target->prepared = NULL;
+	if (code == 0 && target->cfgs == NULL)
 		code = pgb_cfgs_new(&target->cfgs, target->image, error);
 	if (code == 0 && converted->is_inferred)
 		return pgb_infer_edges(target->profile, target->cfgs, conversion->edges,
