@@ -176,6 +176,24 @@ void pgb_edges_add_many(struct pgb_edges *edges, const struct pgb_edge *many, si
 	}
 }
 
+void pgb_edges_clear(struct pgb_edges *edges)
+{
+	size_t mask = edges->slot_mask;
+	bool few = !edges->sorted && edges->count < mask / 16;
+
+	if (!few)
+		memset(edges->slots, 0, (mask + 1) * sizeof(*edges->slots));
+	for (size_t i = 0; few && i < edges->count; i++) {
+		size_t at = hash_key(&edges->items[i]) & mask;
+
+		while (edges->slots[at].number != i + 1)
+			at = (at + 1) & mask;
+		edges->slots[at].number = 0;
+	}
+	edges->count = 0;
+	edges->sorted = false;
+}
+
 size_t pgb_edges_count(const struct pgb_edges *edges)
 {
 	return edges->count;
@@ -217,6 +235,12 @@ const struct pgb_edge *pgb_edges_sorted(struct pgb_edges *edges, size_t *count)
 	if (!edges->sorted)
 		qsort(edges->items, edges->count, sizeof(*edges->items), compare_keys);
 	edges->sorted = true;
+	*count = edges->count;
+	return edges->items;
+}
+
+const struct pgb_edge *pgb_edges_unsorted(const struct pgb_edges *edges, size_t *count)
+{
 	*count = edges->count;
 	return edges->items;
 }

@@ -148,15 +148,17 @@ static void place_one(struct pgb_session *session, const struct pgb_edge *fresh)
 		place_trace(session, &edge);
 }
 
-static void place_counted(struct pgb_session_counter *counter)
+static void place_spilled(struct pgb_session_counter *counter)
 {
 	struct pgb_session *session = counter->session;
+	size_t count;
+	const struct pgb_edge *edges = pgb_edges_unsorted(counter->spilled, &count);
 
 	pthread_mutex_lock(&session->place_lock);
-	for (size_t i = 0; i < counter->counted_count; i++)
-		place_one(session, &counter->counted[i]);
+	for (size_t i = 0; i < count; i++)
+		place_one(session, &edges[i]);
 	pthread_mutex_unlock(&session->place_lock);
-	counter->counted_count = 0;
+	pgb_edges_clear(counter->spilled);
 }
 
 /* What was counted since the last change of a mapping, or a part of it. */
@@ -164,15 +166,15 @@ static void take_counted(void *context, const struct pgb_edge *edge)
 {
 	struct pgb_session_counter *counter = context;
 
-	counter->counted[counter->counted_count++] = *edge;
-	if (counter->counted_count == PGB_SESSION_COUNTED)
-		place_counted(counter);
+	pgb_edges_add(counter->spilled, edge);
+	if (pgb_edges_count(counter->spilled) == PGB_SESSION_SPILLED)
+		place_spilled(counter);
 }
 
 void pgb_session_counter_flush(struct pgb_session_counter *counter)
 {
 	pgb_trace_counts_flush(counter->fresh);
-	place_counted(counter);
+	place_spilled(counter);
 }
 
 static void place_fresh(struct pgb_session *session)
@@ -224,6 +226,7 @@ void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_se
 		flags &= ~(uint32_t)PGB_BRANCH_RETURN;
 	counter->session = session;
 	counter->fresh = pgb_trace_counts_new(&receiver, flags);
+	counter->spilled = pgb_edges_new();
 	counter->stats = stats;
 	counter->sink = (struct pgb_sink){.trace = take_trace,
 					  .begin = begin_traces,
@@ -235,6 +238,7 @@ void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_se
 void pgb_session_counter_release(struct pgb_session_counter *counter)
 {
 	pgb_trace_counts_free(counter->fresh);
+	pgb_edges_free(counter->spilled);
 }
 
 static void decode(struct pgb_session_counter *counter, const struct pgb_record *record, bool odd)

@@ -11,15 +11,14 @@
 
 enum {
 	PGB_SESSION_WAITING = 64,
-	PGB_SESSION_COUNTED = 64,
+	PGB_SESSION_SPILLED = 65536,
 };
 
 /* Decodes and counts, by process and run-time address, until a mapping changes: see session.c. */
 struct pgb_session_counter {
 	struct pgb_session *session;
 	struct pgb_trace_counts *fresh;
-	struct pgb_edge counted[PGB_SESSION_COUNTED]; /* had to leave there */
-	size_t counted_count;
+	struct pgb_edges *spilled; /* had to leave there; at most PGB_SESSION_SPILLED */
 	struct pgb_source_stats *stats;
 	struct pgb_sink sink;
 	bool odd; /* the half that the sample is in */

@@ -229,6 +229,33 @@ static void merging_renumbers_and_weighs(void **state)
 	pgb_edges_free(other);
 }
 
+/* Few or many of them, sorted or not: what comes afterwards is alone. */
+static void clearing_forgets_all(void **state)
+{
+	static const size_t sizes[] = {0, 1, 50, 3000, 200, 20000, 1000};
+	struct pgb_edges *edges = pgb_edges_new();
+	size_t count;
+
+	(void)state;
+	for (size_t round = 0; round < 2 * sizeof(sizes) / sizeof(sizes[0]); round++) {
+		size_t size = sizes[round / 2];
+		const struct pgb_edge *items;
+
+		for (size_t twice = 0; twice < 2; twice++)
+			for (size_t i = 0; i < size; i++)
+				add(edges, trace(pgb_hash_u64(i + round % 3), i, 7, 1));
+		items = pgb_edges_unsorted(edges, &count);
+		assert_int_equal(count, size);
+		for (size_t i = 0; i < count; i++)
+			assert_int_equal(items[i].count, 2);
+		if (round % 2)
+			pgb_edges_sorted(edges, &count);
+		pgb_edges_clear(edges);
+		assert_int_equal(pgb_edges_count(edges), 0);
+	}
+	pgb_edges_free(edges);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +265,7 @@ int main(void)
 		cmocka_unit_test(counts_stop_at_the_top),
 		cmocka_unit_test(the_limit_is_kept),
 		cmocka_unit_test(a_large_table_keeps_every_count),
+		cmocka_unit_test(clearing_forgets_all),
 		cmocka_unit_test(merging_renumbers_and_weighs),
 	};
 

@@ -529,6 +529,50 @@ static void many_stacks_are_counted_exactly(void **state)
 	perf_bytes_release(&bytes);
 }
 
+/* More distinct branches than are kept apart for each thread: none is lost, or counted twice. */
+static void very_many_branches_are_counted_exactly(void **state)
+{
+	enum { SAMPLES = 50000, BRANCHES = 4 * SAMPLES };
+	static const struct step first[] = {EXEC(10), MAP(10, A, "/bin/a", 1)};
+	const struct perf_file_event event = {.attr = attr_lbr};
+	const struct perf_file file = {.events = &event, .event_count = 1};
+	struct pgb_session *session = new_session(&pgb_source_lbr);
+	struct perf_bytes bytes = {0};
+	const struct pgb_edge *edges;
+	struct pgb_feed *feed;
+	size_t count;
+	int fd;
+
+	(void)state;
+	perf_file_begin(&bytes, &file);
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		encode_step(&bytes, &attr_lbr, &first[i], i + 1);
+	for (uint64_t i = 0; i < 2 * BRANCHES; i += 4) {
+		struct perf_entry entries[4];
+		const struct perf_sample sample = {.who = {.pid = 10, .tid = 10, .time_ns = 100},
+						   .misc = PERF_RECORD_MISC_USER,
+						   .entries = entries,
+						   .entry_count = 4};
+
+		for (uint64_t k = 0; k < 4; k++)
+			entries[k] = (struct perf_entry){A + (i + k) % BRANCHES % 512,
+							 A + 0x200 + (i + k) % BRANCHES / 512, 0};
+		perf_encode_sample(&bytes, &attr_lbr, &sample);
+	}
+	perf_file_end(&bytes, &file);
+	feed = lbr_file_feed_of(&fd, &bytes);
+	assert_int_equal(pgb_session_consume(session, feed, NULL), 0);
+	pgb_feed_free(feed);
+	close(fd);
+	assert_conserved(session, true);
+	edges = pgb_edges_sorted(pgb_session_edges(session), &count);
+	assert_int_equal(count, BRANCHES);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(edges[i].count, 2);
+	pgb_session_free(session);
+	perf_bytes_release(&bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +581,7 @@ int main(void)
 		cmocka_unit_test(branches_become_edges),
 		cmocka_unit_test(feeds_add_up),
 		cmocka_unit_test(many_stacks_are_counted_exactly),
+		cmocka_unit_test(very_many_branches_are_counted_exactly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

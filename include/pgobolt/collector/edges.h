@@ -77,11 +77,17 @@ void pgb_edges_add(struct pgb_edges *edges, const struct pgb_edge *edge);
 /* The same for a branch stack's worth at once: cheaper than one by one in a large table. */
 void pgb_edges_add_many(struct pgb_edges *edges, const struct pgb_edge *many, size_t count);
 
+/* Forget all edges, and keep the memory: takes as long as there were edges. */
+void pgb_edges_clear(struct pgb_edges *edges);
+
 /* Number of distinct edges; counts that did not fit under the limit. */
 size_t pgb_edges_count(const struct pgb_edges *edges);
 uint64_t pgb_edges_overflow(const struct pgb_edges *edges);
 /* Memory that the table holds now. */
 size_t pgb_edges_size_bytes(const struct pgb_edges *edges);
+
+/* The edges as they lie there; valid until the next change. */
+const struct pgb_edge *pgb_edges_unsorted(const struct pgb_edges *edges, size_t *count);
 
 /*
  * The edges by (binary, kind, branch, from, to), ascending. Sorts in place: the array is
