@@ -95,7 +95,7 @@ compare_recording() {
 	ours "$1" --compat perf2bolt "$work/perf.data" && differ "$1" "$work/ours"
 	ours "$1" "$work/perf.data" || return
 	case $1$options in
-	*/c-O2 | */cxx-O2 | */c_aarch64-O2 | */rust* | */library.so*) no_worse "$1" ;;
+	*/c-O2 | */cxx-O2 | */c_aarch64-O2 | */cold* | */rust* | */library.so*) no_worse "$1" ;;
 	esac
 	# through BOLT's own text format, which loses mispredictions only
 	mv "$work/ours" "$work/direct"
@@ -116,6 +116,24 @@ compare_library() {
 	echo "skipped: a shared library: no compiler or no emulator for it"
 }
 
+# Parts of functions that GCC puts elsewhere, executed now and then: must be there, and be recorded.
+compare_cold() {
+	options=
+	for compiler in gcc aarch64-linux-gnu-gcc; do
+		rm -f "$work/cold" "$work/theirs"
+		build cold $compiler -O2 -freorder-blocks-and-partition -Wl,-q "$inputs/cold.c"
+		[ -f "$work/cold" ] || continue
+		LC_ALL=C readelf -Ws "$work/cold" | grep -q 'FUNC.*step\.cold' || {
+			echo "$compiler made no .cold fragments"
+			failed=1
+		}
+		[ ! -f "$work/theirs" ] || grep -q '\.cold' "$work/theirs" || {
+			echo "$compiler: nothing of .cold fragments in the profile"
+			failed=1
+		}
+	done
+}
+
 compare_rust() {
 	options=
 	command -v rustc >/dev/null || { echo "skipped: Rust: there is no rustc"; return; }
@@ -129,6 +147,7 @@ without_mispredicts() {
 }
 
 compare_all
+compare_cold
 compare_library
 compare_rust
 echo "$measured profiles without --compat: dyno-stats no worse"
