@@ -143,12 +143,8 @@ static void fix_kind(struct pgb_profile *profile, enum pgb_profile_kind kind)
 
 void pgb_profile_add_branch(struct pgb_profile *profile, const struct pgb_profile_branch *branch)
 {
-	/* From outside: it belongs to the function it enters. */
-	uint32_t owner =
-		branch->from.name != PGB_NAME_UNKNOWN ? branch->from.name : branch->to.name;
-
 	fix_kind(profile, PGB_PROFILE_BRANCHES);
-	pgb_profile_table_add(&profile->branches, owner, branch);
+	pgb_profile_table_add(&profile->branches, branch);
 	add_total(profile, branch->count);
 }
 
@@ -157,7 +153,7 @@ void pgb_profile_add_sample(struct pgb_profile *profile, const struct pgb_profil
 	struct pgb_profile_branch line = {.from = sample->at, .count = sample->count};
 
 	fix_kind(profile, PGB_PROFILE_SAMPLES);
-	pgb_profile_table_add(&profile->samples, line.from.name, &line);
+	pgb_profile_table_add(&profile->samples, &line);
 	add_total(profile, sample->count);
 }
 
@@ -166,7 +162,7 @@ void pgb_profile_add_memory(struct pgb_profile *profile, const struct pgb_profil
 	struct pgb_profile_branch line = {
 		.from = memory->at, .to = memory->data, .count = memory->count};
 
-	pgb_profile_table_add(&profile->memories, line.from.name, &line);
+	pgb_profile_table_add(&profile->memories, &line);
 	add_total(profile, memory->count);
 }
 
@@ -310,8 +306,9 @@ size_t pgb_profile_line_count(struct pgb_profile *profile)
 
 bool pgb_profile_is_empty(const struct pgb_profile *profile)
 {
-	return profile->branches.functions.count == 0 && profile->samples.functions.count == 0 &&
-	       profile->memories.functions.count == 0;
+	return pgb_profile_table_is_empty(&profile->branches) &&
+	       pgb_profile_table_is_empty(&profile->samples) &&
+	       pgb_profile_table_is_empty(&profile->memories);
 }
 
 static size_t mark(bool *seen, uint32_t name)

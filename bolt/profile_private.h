@@ -32,11 +32,11 @@ struct pgb_profile_lines {
  * sample's `to` is zero.
  */
 struct pgb_profile_table {
+	PGB_ARRAY(struct pgb_profile_branch) added;    /* to no function yet */
 	PGB_ARRAY(struct pgb_profile_lines) functions; /* by name; those behind the end are empty */
 	PGB_ARRAY(struct pgb_profile_branch) scratch;
 	PGB_ARRAY(uint32_t) order; /* functions with lines, by name: valid while `ranked` */
 	size_t line_count;	   /* as well */
-	uint32_t recent;	   /* function of the last line */
 	bool ranked;
 };
 
@@ -56,9 +56,12 @@ struct pgb_profile {
 	uint64_t total;
 };
 
-/* Add to the line with this key, saturating at INT64_MAX. */
-void pgb_profile_table_add(struct pgb_profile_table *table, uint32_t owner,
-			   const struct pgb_profile_branch *line);
+/*
+ * Add to the line with this key, saturating at INT64_MAX. It belongs to the function it leaves, or,
+ * from outside, to the one it enters.
+ */
+void pgb_profile_table_add(struct pgb_profile_table *table, const struct pgb_profile_branch *line);
+bool pgb_profile_table_is_empty(const struct pgb_profile_table *table);
 void pgb_profile_table_release(struct pgb_profile_table *table);
 /* Put functions and lines into perf2bolt's order. */
 void pgb_profile_table_sort(struct pgb_profile_table *table, const struct pgb_profile *profile);

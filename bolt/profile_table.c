@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Profile lines, function by function. Files come in order, so a function's lines are kept as a
- * sorted head and a tail of what was added since; the tail is merged in when it has grown. That
- * touches memory in sequence, which a hash table over all lines does not.
+ * Profile lines, function by function: a sorted head and a tail of what came since, which is merged
+ * in when it has grown. Lines may come in any order: they are gathered, and a great many at once
+ * distributed to their functions, which touches each function's memory seldom.
  */
 #include <string.h>
 
@@ -10,7 +10,9 @@
 #include "pgobolt/base/alloc.h"
 
 #define COUNT_MAX	 ((uint64_t)INT64_MAX)
-#define TAIL_LINES_LEAST 64
+#define TAIL_LINES_LEAST 32
+#define ADDED_LINES_MOST (512 * 1024)
+#define LINES_AHEAD	 16 /* on their way to the processor's cache */
 
 static uint64_t saturating_add(uint64_t a, uint64_t b)
 {
@@ -100,19 +102,6 @@ static void merge_tail(struct pgb_profile_table *table, struct pgb_profile_lines
 	lines->sorted = lines->count;
 }
 
-static struct pgb_profile_lines *lines_of(struct pgb_profile_table *table, uint32_t owner)
-{
-	if (owner >= table->functions.count) {
-		size_t count = table->functions.count;
-
-		pgb_array_reserve(&table->functions, (size_t)owner + 1);
-		memset(table->functions.items + count, 0,
-		       (table->functions.capacity - count) * sizeof(table->functions.items[0]));
-		table->functions.count = table->functions.capacity;
-	}
-	return &table->functions.items[owner];
-}
-
 static void append(struct pgb_profile_lines *lines, const struct pgb_profile_branch *line)
 {
 	if (lines->count == lines->capacity) {
@@ -124,42 +113,110 @@ static void append(struct pgb_profile_lines *lines, const struct pgb_profile_bra
 	lines->items[lines->count++] = *line;
 }
 
-void pgb_profile_table_add(struct pgb_profile_table *table, uint32_t owner,
-			   const struct pgb_profile_branch *line)
+static uint32_t owner_of(const struct pgb_profile_branch *line)
 {
-	struct pgb_profile_lines *lines;
-	struct pgb_profile_branch *last;
-	int order;
+	return line->from.name != PGB_NAME_UNKNOWN ? line->from.name : line->to.name;
+}
 
-	/* Done with a function for now? */
-	if (owner != table->recent) {
-		lines = lines_of(table, table->recent);
-		if ((lines->count - lines->sorted) * 4 > lines->sorted + TAIL_LINES_LEAST)
-			merge_tail(table, lines);
-		table->recent = owner;
-	}
-	lines = lines_of(table, owner);
-	last = lines->count ? &lines->items[lines->count - 1] : NULL;
-	order = last ? compare_lines(last, line, NULL) : -1;
-	table->ranked = false;
+/* One line more of a function: in its head, if it stands behind all others. */
+static void add_line(struct pgb_profile_lines *lines, const struct pgb_profile_branch *line)
+{
+	struct pgb_profile_branch *last = lines->count ? &lines->items[lines->count - 1] : NULL;
+	int order = last ? compare_lines(last, line, NULL) : -1;
+
 	if (order == 0) {
 		add_counts(last, line);
 		return;
 	}
 	append(lines, line);
-	last = &lines->items[lines->count - 1];
-	last->count = saturating_add(0, line->count);
-	last->mispredicts = saturating_add(0, line->mispredicts);
 	if (lines->sorted == lines->count - 1 && order < 0)
 		lines->sorted = lines->count;
-	else if (lines->count - lines->sorted > lines->sorted + TAIL_LINES_LEAST)
-		merge_tail(table, lines);
+}
+
+/* Have room for functions up to this name. */
+static void grow_functions(struct pgb_profile_table *table, uint32_t name)
+{
+	size_t count = table->functions.count;
+
+	if (name < count)
+		return;
+	pgb_array_reserve(&table->functions, (size_t)name + 1);
+	memset(table->functions.items + count, 0,
+	       (table->functions.capacity - count) * sizeof(table->functions.items[0]));
+	table->functions.count = table->functions.capacity;
+}
+
+/* Where each added line goes in the order of functions: numbers of lines. The caller frees them. */
+static uint32_t *order_by_owner(const struct pgb_profile_table *table, uint32_t owner_most)
+{
+	size_t count = table->added.count;
+	uint32_t *starts = pgb_calloc((size_t)owner_most + 2, sizeof(*starts));
+	uint32_t *order = pgb_calloc(count, sizeof(*order));
+
+	for (size_t i = 0; i < count; i++)
+		starts[owner_of(&table->added.items[i]) + 1]++;
+	for (size_t i = 0; i <= owner_most; i++)
+		starts[i + 1] += starts[i];
+	for (size_t i = 0; i < count; i++)
+		order[starts[owner_of(&table->added.items[i])]++] = (uint32_t)i;
+	free(starts);
+	return order;
+}
+
+/* To their functions with all lines that were added. */
+static void distribute(struct pgb_profile_table *table)
+{
+	const struct pgb_profile_branch *added = table->added.items;
+	size_t count = table->added.count;
+	uint32_t owner_most = 0;
+	uint32_t *order;
+
+	if (count == 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (owner_of(&added[i]) > owner_most)
+			owner_most = owner_of(&added[i]);
+	grow_functions(table, owner_most);
+	order = order_by_owner(table, owner_most);
+	for (size_t i = 0; i < count;) {
+		uint32_t owner = owner_of(&added[order[i]]);
+		struct pgb_profile_lines *lines = &table->functions.items[owner];
+
+		for (; i < count && owner_of(&added[order[i]]) == owner; i++) {
+			if (i + LINES_AHEAD < count)
+				__builtin_prefetch(&added[order[i + LINES_AHEAD]]);
+			add_line(lines, &added[order[i]]);
+		}
+		if ((lines->count - lines->sorted) * 4 > lines->sorted + TAIL_LINES_LEAST)
+			merge_tail(table, lines);
+	}
+	free(order);
+	table->added.count = 0;
+}
+
+void pgb_profile_table_add(struct pgb_profile_table *table, const struct pgb_profile_branch *line)
+{
+	struct pgb_profile_branch *added;
+
+	pgb_array_push(&table->added, *line);
+	added = &table->added.items[table->added.count - 1];
+	added->count = saturating_add(0, line->count);
+	added->mispredicts = saturating_add(0, line->mispredicts);
+	table->ranked = false;
+	if (table->added.count == ADDED_LINES_MOST)
+		distribute(table);
+}
+
+bool pgb_profile_table_is_empty(const struct pgb_profile_table *table)
+{
+	return table->added.count == 0 && table->functions.count == 0;
 }
 
 void pgb_profile_table_release(struct pgb_profile_table *table)
 {
 	for (size_t i = 0; i < table->functions.count; i++)
 		free(table->functions.items[i].items);
+	pgb_array_release(&table->added);
 	pgb_array_release(&table->functions);
 	pgb_array_release(&table->scratch);
 	pgb_array_release(&table->order);
@@ -204,6 +261,7 @@ void pgb_profile_table_sort(struct pgb_profile_table *table, const struct pgb_pr
 
 	if (table->ranked)
 		return;
+	distribute(table);
 	rank_names(profile, &sorted, &rank);
 	table->order.count = 0;
 	table->line_count = 0;
