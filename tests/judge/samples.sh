@@ -23,28 +23,6 @@ trap 'rm -rf "$work"' EXIT
 compared=0
 failed=0
 
-# Pre-aggregated text as llvm-profgen reads counts: ranges, then branches.
-unsymbolized() {
-	awk '
-	$1 == "T" || $1 == "R" { ranges[$3 "-" $4] += $5; branches[$2 "->" $3] += $5 }
-	$1 == "F" || $1 == "f" || $1 == "r" { ranges[$2 "-" $3] += $4 }
-	$1 == "B" && $3 != 0 { branches[$2 "->" $3] += $4 }
-	END {
-		count = 0
-		for (key in ranges)
-			count++
-		print count
-		for (key in ranges)
-			printf "%s:%.0f\n", key, ranges[key]
-		count = 0
-		for (key in branches)
-			count++
-		print count
-		for (key in branches)
-			printf "%s:%.0f\n", key, branches[key]
-	}' "$1"
-}
-
 # trace FILE: a perf.data of it
 trace() {
 	case $(LC_ALL=C readelf -h "$1") in
@@ -69,7 +47,7 @@ compare() {
 		failed=1
 		return
 	fi
-	unsymbolized "$work/ours.preagg" >"$work/counts"
+	awk -f "$SRCDIR/tests/judge/unsymbolized.awk" "$work/ours.preagg" >"$work/counts"
 	"$profgen" --binary="$1" --unsymbolized-profile="$work/counts" --use-offset=false \
 		--format=text --output="$work/theirs" >"$work/profgen.log" 2>&1 || {
 		echo "$2: llvm-profgen failed:"
