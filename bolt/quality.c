@@ -6,6 +6,8 @@
 
 #include "bolt/quality_private.h"
 
+enum { INSTRUCTION_BYTES_MOST = 15 };
+
 /* Per function of the binary, by its number in the image. */
 struct tally {
 	uint64_t count; /* of lines that start in it */
@@ -92,6 +94,15 @@ static void tally_samples(struct pgb_quality *quality, struct tallies *tallies,
 
 /* ---- bytes that ran */
 
+/* A function that is one jump (Rust's allocator has such) begins and ends at the same place. */
+static uint64_t bytes_of(const struct pgb_edge *range, const struct pgb_elf_function *function)
+{
+	if (range->from == function->address && range->to == range->from &&
+	    function->size_bytes <= INSTRUCTION_BYTES_MOST)
+		return function->size_bytes;
+	return range->to - range->from;
+}
+
 static void tally_bytes(struct tallies *tallies, const struct pgb_edge *edges, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -109,7 +120,7 @@ static void tally_bytes(struct tallies *tallies, const struct pgb_edge *edges, s
 			continue;
 		tally = &tallies->items[number_of(tallies, function)];
 		tally->bytes = pgb_count_add(
-			tally->bytes, pgb_count_multiply(edge->count, edge->to - edge->from));
+			tally->bytes, pgb_count_multiply(edge->count, bytes_of(edge, function)));
 	}
 }
 

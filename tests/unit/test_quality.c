@@ -18,7 +18,14 @@ static const char program[] =
 	"__attribute__((noinline)) int warm(int n) { return n > 2 ? hot(n) : n; }\n"
 	"__attribute__((noinline)) int cold(int n) { return warm(n) * 3; }\n"
 	"int getpid(void);\n"
-	"int main(void) { return cold(getpid()); }\n";
+	"int main(void) { return cold(getpid()); }\n"
+	"__asm__(\".globl thunk\\n.type thunk, %function\\n.size thunk, 4\\nthunk: "
+#ifdef __aarch64__
+	"b hot\\n"
+#else
+	"jmp .+2\\nud2\\n"
+#endif
+	"\");\n";
 
 static struct workshop workshop;
 static struct pgb_elf_image *image;
@@ -147,6 +154,16 @@ static void measures_density(void **state)
 			  quality.density, quality.more_samples);
 	assert_non_null(strstr(quality.reasons.items[0].text, text));
 	free(text);
+
+	/* what is but one jump has no bytes before its branch */
+	add_branch(profile, "thunk", "hot", 1000);
+	pgb_edges_add(edges, &(struct pgb_edge){.kind = PGB_EDGE_TRACE,
+						.branch = function("hot")->address,
+						.from = function("thunk")->address,
+						.to = function("thunk")->address,
+						.count = 7});
+	pgb_quality_compute(&quality, &input);
+	expect_near(quality.density, 7);
 
 	/* with less in the others, hot alone does, and it is dense enough */
 	add_branch(profile, "hot", "hot", 1000000);
