@@ -8,21 +8,18 @@
 #include <time.h>
 
 #include "collector/feed_walk_tell.h"
+#include "collector/walk_process.h"
 #include "collector/walk_target.h"
 #include "collector/walk_tickets.h"
 #include "collector/walker_proc.h"
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/hash.h"
-#include "pgobolt/base/text.h"
-#include "pgobolt/collector/file.h"
-#include "pgobolt/collector/proc_maps.h"
 
 enum {
 	/* Programs take a branch every five to eight instructions; no visit has room for all. */
 	INSTRUCTIONS_PER_BRANCH = 6,
 	DEPTH_ROOM = 4,
 	PROCESSES = 4096, /* remembered; power of two. Older ones are learned again */
-	MAPS_BYTES = 64 * 1024 * 1024,
 	/*
 	 * What a visit costs the thread besides our own CPU time: its stop, switches, cold caches;
 	 * and a ticket: a timer interrupt. As measured in a virtual machine, where both are dear.
@@ -35,17 +32,7 @@ enum {
 	RESCAN_NS = 20 * 1000 * 1000,
 	/* Unused tickets are worth at most this much. */
 	BANK_MOST_NS = 2 * 1000 * 1000,
-};
-
-struct range {
-	uint64_t start, end;
-};
-
-struct process {
-	pid_t pid;
-	struct pgb_walk_identity identity;
-	uint64_t scanned_ns;
-	PGB_ARRAY(struct range) code; /* executable mappings, ascending */
+	REST_MOST_NS = 100 * 1000 * 1000,
 };
 
 struct feed_walk {
@@ -53,7 +40,7 @@ struct feed_walk {
 	const struct pgb_perf_sys *sys;
 	struct pgb_walker *walker;
 	struct walk_tickets *tickets;
-	struct process processes[PROCESSES];
+	struct walk_process processes[PROCESSES];
 	double max_overhead;
 	double bank_ns;
 	uint64_t spent_ns; /* our CPU time, as far as the bank has paid for it */
@@ -68,6 +55,9 @@ struct feed_walk {
 	bool own_child, finished, is_period_given;
 	bool may_collect; /* one may have stopped since the last look */
 	struct walk_tell tell;
+	size_t cpu_count;
+	bool worked;  /* since the last payment: not for nothing */
+	bool resting; /* without money: tickets do not wake us */
 };
 
 static uint64_t now_ns(struct feed_walk *walk)
@@ -140,7 +130,7 @@ static void add_mapping(struct feed_walk *walk, pid_t pid, const struct pgb_proc
 
 /* ---- processes */
 
-static struct process *find_process(struct feed_walk *walk, pid_t pid)
+static struct walk_process *find_process(struct feed_walk *walk, pid_t pid)
 {
 	uint32_t slot = (uint32_t)pgb_hash_u64((uint64_t)pid) & (PROCESSES - 1);
 
@@ -148,68 +138,31 @@ static struct process *find_process(struct feed_walk *walk, pid_t pid)
 	return &walk->processes[slot];
 }
 
-/* The process is stopped: what /proc says is what the walk saw. */
-static void scan(struct feed_walk *walk, struct process *process, bool anew)
+static void on_mapping(void *context, pid_t pid, const struct pgb_proc_map *map)
 {
-	char *path = pgb_format("/proc/%d/maps", process->pid);
-	struct pgb_text text = {0};
-	struct pgb_proc_map map;
-	struct pgb_cursor at;
-	int code;
+	add_mapping(context, pid, map);
+}
 
-	if (pgb_file_read(&text, path, MAPS_BYTES, NULL) == 0) {
-		if (anew) {
-			struct pgb_record *record =
-				add_record(walk, PERF_RECORD_COMM, process->pid, process->pid);
+/* The process is stopped: what /proc says is what the walk saw. */
+static void scan(struct feed_walk *walk, struct walk_process *process, bool anew)
+{
+	if (anew) {
+		struct pgb_record *record =
+			add_record(walk, PERF_RECORD_COMM, process->pid, process->pid);
 
-			record->misc = PERF_RECORD_MISC_COMM_EXEC;
-			record->comm = "";
-		}
-		process->code.count = 0;
-		at = pgb_cursor_of(text.data, text.length);
-		while ((code = pgb_proc_maps_next(&at, &map)) != 0 && code != PGB_E_TRUNCATED) {
-			struct range range = {map.start, map.end};
-
-			if (code < 0 || !map.executable)
-				continue;
-			pgb_array_push(&process->code, range);
-			add_mapping(walk, process->pid, &map);
-		}
+		record->misc = PERF_RECORD_MISC_COMM_EXEC;
+		record->comm = "";
 	}
+	walk_process_scan(process, on_mapping, walk);
 	walk->stats.scans++;
 	process->scanned_ns = now_ns(walk);
-	pgb_text_release(&text);
-	free(path);
-}
-
-static bool is_mapped(const struct process *process, uint64_t address)
-{
-	size_t low = 0, high = process->code.count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (address >= process->code.items[middle].end)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < process->code.count && address >= process->code.items[low].start;
-}
-
-static bool all_mapped(const struct process *process, const struct pgb_walk *walk)
-{
-	for (size_t i = 0; i < walk->result.branch_count; i++)
-		if (!is_mapped(process, walk->branches[i].from))
-			return false;
-	return is_mapped(process, walk->pc);
 }
 
 /* Called by the walker while the thread is stopped. */
 static void on_stopped(void *context, const struct pgb_walk *visit)
 {
 	struct feed_walk *walk = context;
-	struct process *process = find_process(walk, visit->pid);
+	struct walk_process *process = find_process(walk, visit->pid);
 	bool anew = process->pid != visit->pid ||
 		    process->identity.start_time != visit->identity.start_time ||
 		    process->identity.start_stack != visit->identity.start_stack;
@@ -218,7 +171,7 @@ static void on_stopped(void *context, const struct pgb_walk *visit)
 		process->pid = visit->pid;
 		process->identity = visit->identity;
 		scan(walk, process, true);
-	} else if ((visit->result.code_changed || !all_mapped(process, visit)) &&
+	} else if ((visit->result.code_changed || !walk_process_maps(process, visit)) &&
 		   now_ns(walk) - process->scanned_ns > RESCAN_NS) {
 		scan(walk, process, false);
 	}
@@ -268,6 +221,7 @@ static bool collect(struct feed_walk *walk)
 		return false;
 	walk->stats.visits[how]++;
 	walk_tell_left_alone(&walk->tell, result.pid, how);
+	walk->worked = true;
 	if (how == PGB_VISIT_WALKED) {
 		account(walk, &result);
 		if (result.result.branch_count > 0)
@@ -280,15 +234,16 @@ static bool collect(struct feed_walk *walk)
 
 /*
  * All our CPU time is on the bill: on the thread's own CPU it is time that the program did not
- * have. Time on the wall is not, since others may have had it.
+ * have. Time on the wall is not, since others may have had it; nor is what we do while the program
+ * waits, or before it begins.
  */
 static void pay(struct feed_walk *walk)
 {
 	uint64_t now = own_cpu_ns();
-	/* what was done before the program began is no cost of it */
-	uint64_t spent = walk->spent_ns ? now - walk->spent_ns : 0;
+	uint64_t spent = walk->spent_ns && walk->worked ? now - walk->spent_ns : 0;
 
 	walk->spent_ns = now;
+	walk->worked = false;
 	walk->bank_ns -= (double)spent;
 	walk->stats.cost_ns += spent;
 }
@@ -321,6 +276,7 @@ static void begin(struct feed_walk *walk)
 
 	walk_tickets_take(walk->tickets, draw(walk), &drawn);
 	walk_tell_privileged(&walk->tell, drawn.privileged);
+	walk->worked |= drawn.tickets > 0;
 	pay(walk);
 	vary(walk);
 	if (drawn.tickets == 0)
@@ -331,7 +287,8 @@ static void begin(struct feed_walk *walk)
 			 (double)(drawn.tickets * TICKET_OVERHEAD_NS);
 	if (walk->bank_ns > BANK_MOST_NS)
 		walk->bank_ns = BANK_MOST_NS;
-	if (walk->bank_ns < 0)
+	/* after a rest the tickets are old: the next one tells who runs now */
+	if (walk->bank_ns < 0 || walk->resting)
 		return;
 	how = pgb_walker_begin(walk->walker, drawn.winner.pid, drawn.winner.tid, drawn.winner.cpu);
 	if (how != PGB_VISIT_PENDING)
@@ -340,6 +297,15 @@ static void begin(struct feed_walk *walk)
 }
 
 /* ---- the feed */
+
+/* Until there is money for a visit: each ticket that wakes us costs as much as it brings. */
+static int rest_ms(const struct feed_walk *walk)
+{
+	double cpu_ns = -walk->bank_ns * 100 / walk->max_overhead;
+	double wall_ns = cpu_ns / (double)walk->cpu_count;
+
+	return wall_ns < REST_MOST_NS ? (int)(wall_ns / 1000000) : REST_MOST_NS / 1000000;
+}
 
 static int feed_next(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error)
 {
@@ -375,12 +341,16 @@ static bool all_gone(struct feed_walk *walk)
 static int feed_wait(struct pgb_feed *feed, int timeout_ms)
 {
 	struct feed_walk *walk = (struct feed_walk *)feed;
-	int vary_ms = VARY_NS / 1000000;
+	int vary_ms = VARY_NS / 1000000, rest = rest_ms(walk);
 	unsigned int ready;
 
-	if (!walk->is_period_given && timeout_ms > vary_ms)
+	if (!walk->is_period_given && timeout_ms > vary_ms && rest == 0)
 		timeout_ms = vary_ms;
-	ready = walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ms);
+	walk->resting = rest > 0;
+	if (rest > 0 && (timeout_ms < 0 || timeout_ms > rest))
+		timeout_ms = rest;
+	ready = walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ms,
+				  !walk->resting);
 	if (ready & WALK_READY_FD)
 		walk->may_collect = true;
 	else if (!walk->own_child && all_gone(walk))
@@ -464,7 +434,9 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 	walk->own_child = config->own_child;
 	walk->is_period_given = config->period_ns != 0 || !config->own_child;
 	walk->random = config->seed;
+	walk->cpu_count = config->host->cpus_online.count ? config->host->cpus_online.count : 1;
 	walk->max_overhead = overhead;
+	walk->bank_ns = BANK_MOST_NS; /* short programs have no time to earn a visit */
 	walk->stack = pgb_calloc(walker.depth, sizeof(*walk->stack));
 	for (size_t i = 0; i < config->pid_count; i++)
 		pgb_array_push(&walk->pids, config->pids[i]);

@@ -192,7 +192,8 @@ int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error)
 	return 0;
 }
 
-unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms)
+unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms,
+			       bool tickets_wake)
 {
 	struct pollfd other = {.fd = fd, .events = POLLIN};
 	unsigned int fd_ready;
@@ -200,6 +201,10 @@ unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout
 
 	if (tickets->proc)
 		return walk_proc_wait(tickets->proc, fd, timeout_ms);
+	if (!tickets_wake) {
+		ready = tickets->sys->poll(tickets->sys->context, &other, 1, timeout_ms);
+		return WALK_READY_TICKET | (ready > 0 ? WALK_READY_FD : 0);
+	}
 	pgb_array_push(&tickets->polls, other);
 	ready = tickets->sys->poll(tickets->sys->context, tickets->polls.items,
 				   tickets->polls.count, timeout_ms);

@@ -48,10 +48,11 @@ int walk_tickets_enable(struct walk_tickets *tickets, struct pgb_error *error);
 
 enum walk_ready { WALK_READY_TICKET = 1, WALK_READY_FD = 2 };
 /*
- * Sleep until there may be a ticket or `fd` is readable: which of these; 0 at the time-out or a
- * signal.
+ * Sleep until there may be a ticket, if they are to wake us, or `fd` is readable: which of these; 0
+ * at a signal. At the time-out there may be tickets, if they were not to wake us.
  */
-unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms);
+unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms,
+			       bool tickets_wake);
 /* Take all tickets at hand; `random` chooses. */
 void walk_tickets_take(struct walk_tickets *tickets, uint64_t random, struct walk_draw *draw);
 /*
