@@ -100,17 +100,18 @@ static void verified_row(struct pgb_table *table, const struct pgb_findings *fin
 static void search_rows(struct pgb_table *table, const struct pgb_optimize_search *search,
 			const char *what)
 {
-	const char *trials = PGB_PLURAL(search->runs, "trial");
+	const struct pgb_plural trials = pgb_plural(search->runs, "trial");
 
 	if (search->functions.count > 0)
 		pair(table, "found", "%zu of %s make%s %s, in %s:", search->functions.count,
 		     PGB_PLURAL(search->candidates, "function"),
-		     search->functions.count == 1 ? "s" : "", what, trials);
+		     search->functions.count == 1 ? "s" : "", what, trials.text);
 	else if (search->only_profiled)
-		pair(table, "found", "in %s: some function without a profile makes %s", trials,
+		pair(table, "found", "in %s: some function without a profile makes %s", trials.text,
 		     what);
 	else
-		pair(table, "found", "in %s: no function, but an option makes %s", trials, what);
+		pair(table, "found", "in %s: no function, but an option makes %s", trials.text,
+		     what);
 	for (size_t i = 0; i < search->functions.count; i++)
 		pair(table, "", "%s: left as it is", search->functions.items[i]);
 	for (size_t i = 0; i < search->options.count; i++)
