@@ -58,8 +58,10 @@ stdout_has 'functions without a profile are left as they are'
 rm -rf mended*
 CRASHES='segv:cold segv:step_a' FAULTS='crash:step_k' run 0 $optimize -o mended \
 	--check '{} 6000' --skip step_d victim
-stdout_has '1 of 23 functions makes llvm-bolt fail'
-stdout_has '1 of 22 functions makes the result wrong'
+stdout_has 'functions makes llvm-bolt fail'
+stdout_has 'step_a: left as it is'
+stdout_has 'functions makes the result wrong'
+stdout_has 'step_k: left as it is'
 ./mended | cmp - expected || fail 'crash and fault: the result differs'
 [ ! -e mended.search ] || fail 'mended.search is left'
 
