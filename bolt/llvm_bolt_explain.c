@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -78,19 +79,77 @@ bool pgb_llvm_bolt_lacked_memory(const struct pgb_llvm_bolt_result *result, int 
 	       strstr(output, "out of memory") != NULL;
 }
 
+enum { SUSPECTS_NAMED = 5, SUSPECTS_MOST = 100 };
+
+struct suspects {
+	struct {
+		const char *name;
+		size_t length;
+	} items[SUSPECTS_MOST];
+	size_t count;
+};
+
+static void add_suspect(struct suspects *suspects, const char *name)
+{
+	size_t length = strcspn(name, "\n(: ");
+
+	for (size_t i = 0; i < suspects->count; i++)
+		if (suspects->items[i].length == length &&
+		    memcmp(suspects->items[i].name, name, length) == 0)
+			return;
+	if (length == 0 || suspects->count == SUSPECTS_MOST)
+		return;
+	suspects->items[suspects->count].name = name;
+	suspects->items[suspects->count++].length = length;
+}
+
+/*
+ * "; it cannot read the code of K256/1, K512/1": what it complained of before it failed, which is
+ * often what it failed on. The caller frees it.
+ */
+static char *name_suspects(const char *output)
+{
+	static const char *const marks[] = {"Offending function: ", " in function ",
+					    "control flow detected in function "};
+	struct suspects suspects = {0};
+	struct pgb_text text = {0};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		for (const char *at = output; (at = strstr(at, marks[i])) != NULL;) {
+			const char *line = at;
+
+			at += strlen(marks[i]);
+			while (line > output && line[-1] != '\n')
+				line--;
+			/* "fixed PIC indirect branch detected in function" and others are none */
+			if (i != 1 || strncmp(line, "BOLT-WARNING: unable to disassemble", 35) == 0)
+				add_suspect(&suspects, at);
+		}
+	for (size_t i = 0; i < suspects.count && i < SUSPECTS_NAMED; i++)
+		pgb_text_addf(&text, "%s%.*s", i ? ", " : "; it cannot read the code of ",
+			      (int)suspects.items[i].length, suspects.items[i].name);
+	if (suspects.count > SUSPECTS_NAMED)
+		pgb_text_addf(&text, " and %zu other functions", suspects.count - SUSPECTS_NAMED);
+	return pgb_text_detach(&text);
+}
+
 static int explain_signal(const struct pgb_llvm_bolt *bolt, const struct pgb_llvm_bolt_job *job,
 			  const struct pgb_llvm_bolt_result *result, int number,
 			  struct pgb_error *error)
 {
+	char *suspects;
+
 	if (number == SIGKILL) {
 		pgb_fail(error, PGB_E_TOOL, "llvm-bolt %s was killed on %s: probably out of memory",
 			 bolt->version, job->input);
 		return pgb_remedy(error, "give it more memory, or less to do: -- -thread-count=1%s",
 				  job->update_debug ? ", --drop-debug" : "");
 	}
-	pgb_fail(error, PGB_E_TOOL, "llvm-bolt %s crashed on %s (%s)%s%s", bolt->version,
+	suspects = name_suspects(pgb_text_string(&result->output));
+	pgb_fail(error, PGB_E_TOOL, "llvm-bolt %s crashed on %s (%s)%s%s%s", bolt->version,
 		 job->input, strsignal(number), result->error_line ? ": " : "",
-		 result->error_line ? result->error_line : "");
+		 result->error_line ? result->error_line : "", suspects);
+	free(suspects);
 	return pgb_remedy(error, "try --preset safe, or another release with --llvm-bolt PATH%s%s",
 			  job->log_path ? "; all it said is in " : "",
 			  job->log_path ? job->log_path : "");
@@ -111,10 +170,13 @@ int pgb_llvm_bolt_explain(const struct pgb_llvm_bolt *bolt, const struct pgb_llv
 	if (message != NULL && message->meaning != NULL)
 		pgb_fail(error, message->code, "%s: %s (llvm-bolt %s: %s)", job->input,
 			 message->meaning, bolt->version, line ? line : message->text);
-	else if (line != NULL)
-		pgb_fail(error, message ? message->code : PGB_E_TOOL, "llvm-bolt %s on %s: %s",
-			 bolt->version, job->input, line);
-	else
+	else if (line != NULL) {
+		char *suspects = name_suspects(pgb_text_string(&result->output));
+
+		pgb_fail(error, message ? message->code : PGB_E_TOOL, "llvm-bolt %s on %s: %s%s",
+			 bolt->version, job->input, line, message ? "" : suspects);
+		free(suspects);
+	} else
 		pgb_fail(error, message ? message->code : PGB_E_TOOL,
 			 "llvm-bolt %s on %s ended with status %d and gave no reason",
 			 bolt->version, job->input, pgb_process_exit_status(wait_status));

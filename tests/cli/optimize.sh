@@ -109,6 +109,13 @@ fake() {
 }
 fake 'echo half >"$3"; kill -SEGV $$'
 fails 1 'crashed' --llvm-bolt ./fake-bolt --profile app.fdata app
+fake 'for f in "K_XX/1: an" K512/1\(*2\) K512/1; do
+	echo "BOLT-WARNING: unable to disassemble instruction at offset 0x1 (address 0x2) in function $f"
+done
+echo "BOLT-INFO: fixed PIC indirect branch detected in function main"
+kill -SEGV $$'
+fails 1 'cannot read the code of K_XX/1, K512/1' --llvm-bolt ./fake-bolt --profile app.fdata app
+stderr_lacks 'main'
 fake 'echo half >"$3"; sleep 60'
 fails 1 'not done after 1 seconds' --llvm-bolt ./fake-bolt --timeout 1 --profile app.fdata app
 # it claims success and writes something that is no program

@@ -172,6 +172,28 @@ static void refuses_what_breaks_the_format(void **state)
 	}
 }
 
+/* Whole lines, or an error: no record is read of half a line. */
+static void a_file_cut_anywhere_is_told(void **state)
+{
+	static const char text[] = "E cycles:u\nT 40 10 20 7\nB 40 10 7 2\nS 30 9\nR 40 10 20 1\n";
+
+	(void)state;
+	for (size_t cut = 0; cut < sizeof(text); cut++) {
+		struct pgb_edges *edges = pgb_edges_new();
+		char *start = pgb_dup_bytes(text, cut);
+		int code = read_text(start, 1, edges, NULL);
+
+		if (cut == 0)
+			assert_int_equal(code, PGB_E_EMPTY);
+		else if (cut < sizeof(text) - 1 && text[cut - 1] != '\n')
+			assert_int_equal(code, PGB_E_TRUNCATED);
+		else
+			assert_true(code == 0 || code == PGB_E_EMPTY);
+		free(start);
+		pgb_edges_free(edges);
+	}
+}
+
 static char *write_text(struct pgb_edges *edges, const char *event, uint64_t *lost, int *code)
 {
 	char *text = NULL;
@@ -303,6 +325,7 @@ int main(void)
 		cmocka_unit_test(an_id_says_nothing_where_ours_is_unknown),
 		cmocka_unit_test(counts_are_summed_and_weighed),
 		cmocka_unit_test(refuses_what_breaks_the_format),
+		cmocka_unit_test(a_file_cut_anywhere_is_told),
 		cmocka_unit_test(writes_every_kind),
 		cmocka_unit_test(events_are_listed),
 		cmocka_unit_test(a_real_profile),
