@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
@@ -243,6 +244,23 @@ static uint64_t load_address(void *handle)
 	return map->l_addr;
 }
 
+/* That takes the first user namespace's rights: root in a container of its own has none. */
+static bool may_open_map_files(void)
+{
+	DIR *folder = opendir("/proc/self/map_files");
+	struct dirent *entry;
+	int fd = -1;
+
+	while (folder && fd < 0 && (entry = readdir(folder)) != NULL)
+		if (entry->d_name[0] != '.')
+			fd = openat(dirfd(folder), entry->d_name, O_RDONLY | O_CLOEXEC);
+	if (folder)
+		closedir(folder);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 /* The binary at a mapping is the library that was copied, whatever lies at its path now. */
 static void assert_is_library(struct pgb_addrspace *space, uint64_t start, uint64_t load,
 			      bool deleted)
@@ -256,8 +274,8 @@ static void assert_is_library(struct pgb_addrspace *space, uint64_t start, uint6
 	binary = pgb_addrspace_binary(space, location.binary);
 	assert_string_equal(binary->path, copy.library);
 	assert_int_equal(binary->deleted, deleted);
-	if (binary->kind == PGB_BINARY_UNREADABLE && deleted && geteuid() != 0)
-		return; /* map_files is root's */
+	if (binary->kind == PGB_BINARY_UNREADABLE && deleted && !may_open_map_files())
+		return;
 	assert_int_equal(binary->kind, PGB_BINARY_ELF);
 	assert_true(location.address == start - load);
 	id = pgb_binary_id(binary);
@@ -367,10 +385,10 @@ static void a_program_in_a_memfd(void **state)
 	space = scanned(getpid());
 	location = pgb_addrspace_find(space, (uint32_t)getpid(),
 				      mapping_of(getpid(), "/memfd:library"));
-	if (location.binary == PGB_BINARY_ANONYMOUS && geteuid() != 0) {
+	if (location.binary == PGB_BINARY_ANONYMOUS && !may_open_map_files()) {
 		dlclose(handle);
 		pgb_addrspace_free(space);
-		skip(); /* map_files is root's */
+		skip();
 	}
 	assert_true(location.binary < pgb_addrspace_binary_count(space));
 	assert_string_equal(pgb_addrspace_binary(space, location.binary)->path, "/memfd:library");

@@ -306,14 +306,14 @@ static void output_that_cannot_be_opened(void **state)
 	bool root = geteuid() == 0;
 
 	(void)state;
+	if (root && chown(".", 65534, 65534) != 0)
+		skip(); /* in a user namespace without other users */
 	assert_int_equal(mkdir("folder", 0777), 0);
 	put("locked", "old");
 	assert_int_equal(chmod("locked", 0444), 0);
 	assert_int_equal(mkdir("closed", 0555), 0);
-	if (root) {
-		assert_int_equal(chown(".", 65534, 65534), 0);
+	if (root)
 		assert_int_equal(seteuid(65534), 0);
-	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct pgb_error error = {0};
 		struct pgb_out_file out;
