@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "collector/session_private.h"
@@ -22,6 +23,8 @@ enum {
 	/* Smaller runs are not worth waking a thread for, smaller files not worth having one. */
 	RUN_BYTES_LEAST = 16 * 1024,
 	FILE_BYTES_LEAST = 1024 * 1024,
+	/* The next run is read in less time than it takes to wake a thread. */
+	LOOKS_BEFORE_SLEEP = 300,
 };
 
 struct job {
@@ -44,7 +47,8 @@ struct pgb_session_helpers {
 	/* Under the lock. */
 	struct job waiting[WAITING_MOST];
 	struct pgb_feed_run done[WAITING_MOST + HELPERS_MOST]; /* to be given back */
-	size_t waiting_count, done_count, busy;
+	atomic_size_t waiting_count;			       /* looked at without it, too */
+	size_t done_count, busy;
 	bool ending;
 
 	struct helper items[HELPERS_MOST];
@@ -67,6 +71,12 @@ static void work(struct pgb_session_helpers *helpers, struct pgb_session_counter
 	helpers->done[helpers->done_count++] = job.run;
 }
 
+static void look_for_work(struct pgb_session_helpers *helpers)
+{
+	for (int i = 0; i < LOOKS_BEFORE_SLEEP && helpers->waiting_count == 0; i++)
+		sched_yield();
+}
+
 static void *help(void *argument)
 {
 	struct helper *helper = argument;
@@ -76,7 +86,11 @@ static void *help(void *argument)
 	for (;;) {
 		while (helpers->waiting_count == 0 && !helpers->ending) {
 			pthread_cond_signal(&helpers->idle);
-			pthread_cond_wait(&helpers->work, &helpers->lock);
+			pthread_mutex_unlock(&helpers->lock);
+			look_for_work(helpers);
+			pthread_mutex_lock(&helpers->lock);
+			if (helpers->waiting_count == 0 && !helpers->ending)
+				pthread_cond_wait(&helpers->work, &helpers->lock);
 		}
 		if (helpers->waiting_count == 0)
 			break;
