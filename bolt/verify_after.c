@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bolt/verify_private.h"
+#include "pgobolt/base/number.h"
 
 __attribute__((format(printf, 3, 4))) static void bad(struct pgb_comparison *comparison,
 						      const char *check, const char *format, ...)
@@ -85,7 +86,7 @@ static void check_segments(struct pgb_comparison *comparison)
 		bad(comparison, "segments", "there is no segment to load");
 	else
 		pgb_findings_add(comparison->findings, PGB_FINDING_GOOD, 0, "segments", NULL,
-				 "%zu segments, in order and inside the file", count);
+				 "%s, in order and inside the file", PGB_PLURAL(count, "segment"));
 }
 
 static bool is_executable(const struct pgb_elf_dynamic *dynamic, uint64_t address)
@@ -288,12 +289,12 @@ static void check_hot_functions(struct pgb_comparison *comparison, struct pgb_pr
 		check_hot_name(&hot, profile, samples[i].at.name);
 	if (hot.missing > 0)
 		bad(comparison, "functions",
-		    "%zu of %zu functions of the profile are not in executable memory, %s first",
-		    hot.missing, hot.checked, hot.first_missing);
+		    "%zu of %s of the profile not in executable memory, %s first", hot.missing,
+		    PGB_PLURAL(hot.checked, "function"), hot.first_missing);
 	else
 		pgb_findings_add(comparison->findings, PGB_FINDING_GOOD, 0, "functions", NULL,
-				 "%zu functions of the profile present and executable",
-				 hot.checked);
+				 "%s of the profile present and executable",
+				 PGB_PLURAL(hot.checked, "function"));
 	free(hot.first_missing);
 	pgb_array_release(&hot.seen);
 }
@@ -337,6 +338,7 @@ static int compare(struct pgb_comparison *comparison, struct pgb_profile *profil
 		return 0;
 	}
 	pgb_verify_functions(comparison);
+	pgb_verify_exceptions(comparison);
 	pgb_verify_dynamic_relocations(comparison);
 	if (profile != NULL)
 		check_hot_functions(comparison, profile);

@@ -5,6 +5,7 @@
 
 #include "bolt/verify_private.h"
 #include "pgobolt/base/cursor.h"
+#include "pgobolt/base/number.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/bolt/arch.h"
 
@@ -215,9 +216,9 @@ static void check_cold(const struct pgb_elf_image *image, struct pgb_findings *f
 			findings, PGB_FINDING_WARNING, 0, "cold-fragments",
 			"compile with -fno-reorder-blocks-and-partition; libraries linked in "
 			"(libstdc++.a, libcrypto.a) may carry such functions too",
-			"the compiler split %zu function%s (%s%s): llvm-bolt moves these less "
+			"the compiler split %s (%s%s): llvm-bolt moves these less "
 			"freely, and releases before 19 may fail on them",
-			count, count == 1 ? "" : "s", pgb_text_string(&examples),
+			PGB_PLURAL(count, "function"), pgb_text_string(&examples),
 			count > EXAMPLES ? ", .." : "");
 	pgb_text_release(&examples);
 }
@@ -304,9 +305,11 @@ static void check_features(const struct pgb_elf_image *image, struct pgb_finding
 
 	if (pgb_elf_image_binary(image)->machine == EM_X86_64 && x86 != 0)
 		pgb_findings_add(findings, PGB_FINDING_GOOD, 0, "branch-protection", NULL,
-				 "built for CET:%s%s",
-				 x86 & GNU_PROPERTY_X86_FEATURE_1_IBT ? " indirect branches" : "",
-				 x86 & GNU_PROPERTY_X86_FEATURE_1_SHSTK ? " shadow stack" : "");
+				 "built for CET: %s",
+				 x86 == GNU_PROPERTY_X86_FEATURE_1_IBT	   ? "indirect branches"
+				 : x86 == GNU_PROPERTY_X86_FEATURE_1_SHSTK ? "shadow stack"
+									   : "indirect branches, "
+									     "shadow stack");
 	if (pgb_elf_image_binary(image)->machine == EM_AARCH64 &&
 	    (aarch64 & GNU_PROPERTY_AARCH64_FEATURE_1_BTI))
 		pgb_findings_add(findings, PGB_FINDING_GOOD, 0, "branch-protection", NULL,

@@ -7,14 +7,12 @@
 #include <string.h>
 
 #include "bolt/verify_private.h"
+#include "pgobolt/base/number.h"
 #include "pgobolt/base/text.h"
 
-/*
- * The same function after llvm-bolt. Locals of one name are numbered by address, which changes:
- * only names that are there once tell. NULL: not known.
- */
-static const struct pgb_elf_function *find_twin(const struct pgb_comparison *comparison,
-						const struct pgb_elf_function *function)
+/* Locals of one name are numbered by address, which changes: only single names tell. */
+const struct pgb_elf_function *pgb_verify_find_twin(const struct pgb_comparison *comparison,
+						    const struct pgb_elf_function *function)
 {
 	size_t length = strcspn(function->name, "/");
 
@@ -113,33 +111,31 @@ static void check_unwound(const struct pgb_unwind unwind[2], const struct pgb_el
 		counts->first_unwound = before->name;
 }
 
-static void report(struct pgb_comparison *comparison, const struct counts *counts, bool strict,
-		   bool unwindable)
-{
-	struct pgb_findings *findings = comparison->findings;
+/* `bad` says what cannot be said of all; its end, where there is one, what comes of it. */
+struct wording {
+	const char *check, *bad, *end, *good;
+};
 
-	if (strict && counts->pads_lost > 0)
-		pgb_findings_add(findings, PGB_FINDING_ERROR, PGB_E_CHECK, "landing-pads", NULL,
-				 "%zu of %zu functions no longer begin with an instruction that "
-				 "indirect calls may land on (CET, BTI), %s first",
-				 counts->pads_lost, counts->pads, counts->first_pad);
-	else if (strict)
-		pgb_findings_add(findings, PGB_FINDING_GOOD, 0, "landing-pads", NULL,
-				 "%zu functions that indirect calls may land on, as before",
-				 counts->pads);
-	if (unwindable && counts->unwound_lost > 0)
-		pgb_findings_add(findings, PGB_FINDING_ERROR, PGB_E_CHECK, "unwind-coverage", NULL,
-				 "%zu of %zu functions can no longer be unwound through, %s first: "
-				 "exceptions would end the program there",
-				 counts->unwound_lost, counts->unwound, counts->first_unwound);
-	else if (unwindable)
-		pgb_findings_add(findings, PGB_FINDING_GOOD, 0, "unwind-coverage", NULL,
-				 "%zu functions can be unwound through, %zu of them moved",
-				 counts->unwound, counts->moved);
+static void report(struct pgb_findings *findings, const struct wording *words, size_t count,
+		   size_t lost, const char *first_lost)
+{
+	if (lost > 0)
+		pgb_findings_add(findings, PGB_FINDING_ERROR, PGB_E_CHECK, words->check, NULL,
+				 "%zu of %s %s, %s first%s", lost, PGB_PLURAL(count, "function"),
+				 words->bad, first_lost, words->end);
+	else
+		pgb_findings_add(findings, PGB_FINDING_GOOD, 0, words->check, NULL, "%s %s",
+				 PGB_PLURAL(count, "function"), words->good);
 }
 
 void pgb_verify_functions(struct pgb_comparison *comparison)
 {
+	static const struct wording pads = {
+		"landing-pads",
+		"no longer begin with an instruction that indirect calls may land on (CET, BTI)",
+		"", "that indirect calls may land on, as before"};
+	struct wording unwound = {"unwind-coverage", "can no longer be unwound through",
+				  ": exceptions would end the program there", NULL};
 	struct pgb_unwind unwind[2];
 	struct counts counts = {0};
 	uint32_t head;
@@ -153,7 +149,7 @@ void pgb_verify_functions(struct pgb_comparison *comparison)
 
 		if (before->is_plt || !before->from_symbol)
 			continue;
-		after = find_twin(comparison, before);
+		after = pgb_verify_find_twin(comparison, before);
 		if (after == NULL || after->is_plt)
 			continue;
 		counts.compared++;
@@ -162,6 +158,15 @@ void pgb_verify_functions(struct pgb_comparison *comparison)
 		if (unwindable)
 			check_unwound(unwind, before, after, &counts);
 	}
-	if (counts.compared > 0)
-		report(comparison, &counts, is_strict(comparison->original), unwindable);
+	if (counts.compared > 0 && is_strict(comparison->original))
+		report(comparison->findings, &pads, counts.pads, counts.pads_lost,
+		       counts.first_pad);
+	if (counts.compared > 0 && unwindable) {
+		char *good = pgb_format("can be unwound through, %zu of them moved", counts.moved);
+
+		unwound.good = good;
+		report(comparison->findings, &unwound, counts.unwound, counts.unwound_lost,
+		       counts.first_unwound);
+		free(good);
+	}
 }

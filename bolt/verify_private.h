@@ -49,6 +49,12 @@ bool pgb_unwind_find(const struct pgb_unwind *unwind, uint64_t address,
 
 /* verify_functions.c; both images must be discovered. */
 void pgb_verify_functions(struct pgb_comparison *comparison);
+/* The same function after llvm-bolt; NULL: not known. */
+const struct pgb_elf_function *pgb_verify_find_twin(const struct pgb_comparison *comparison,
+						    const struct pgb_elf_function *function);
+
+/* verify_exceptions.c; both images must be discovered. */
+void pgb_verify_exceptions(struct pgb_comparison *comparison);
 
 /* verify_relocations.c; the images must be discovered. */
 void pgb_verify_kept_relocations(struct pgb_elf_image *image, struct pgb_findings *findings);

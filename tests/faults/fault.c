@@ -547,6 +547,104 @@ static bool short_unwind_entry(const struct file *file)
 	return true;
 }
 
+/* ---- exceptions */
+
+/* Where the moved function's exception table is told, in *size bytes of its description. */
+static uint8_t *table_field(const struct file *file, size_t *size)
+{
+	uint64_t address;
+	uint32_t *count;
+	struct unwind_entry *table = unwind_table(file, &count, &address);
+	int index = table ? unwind_index(file, table, *count, address) : -1;
+	uint8_t *description =
+		index < 0 ? NULL
+			  : at_address(file, address + (uint64_t)(int64_t)table[index].description);
+
+	/* length, CIE, start, size, then the length of the rest, which is that */
+	if (description == NULL || (description[16] != 4 && description[16] != 8))
+		return NULL;
+	*size = description[16];
+	return description + 17;
+}
+
+static bool lose_exception_table(const struct file *file)
+{
+	size_t size;
+	uint8_t *field = table_field(file, &size);
+
+	if (field == NULL || memcmp(field, "\0\0\0\0", 4) == 0)
+		return false;
+	memset(field, 0, size);
+	return true;
+}
+
+static uint8_t *skip_number(uint8_t *at)
+{
+	while (*at++ & 0x80)
+		;
+	return at;
+}
+
+/* Call change() for each call with a handler: what tells the handler, and what it catches. */
+static bool each_handler(const struct file *file, void (*change)(uint8_t *pad, uint8_t *action))
+{
+	size_t size;
+	uint8_t *field = table_field(file, &size), *at, *end;
+	bool words, any = false;
+	int32_t distance;
+	uint64_t length = 0;
+
+	if (field == NULL)
+		return false;
+	memcpy(&distance, field, sizeof(distance));
+	if (distance == 0)
+		return false;
+	at = field + distance; /* both are in one segment */
+	at += *at == 0xff ? 1 : (*at & 0x0f) == 0x04 ? 9 : 5;
+	at = *at == 0xff ? at + 1 : skip_number(at + 1);
+	words = *at == 0x03;
+	if (!words && *at != 0x01)
+		return false;
+	end = skip_number(++at);
+	for (int i = 0; at + i < end; i++)
+		length |= (uint64_t)(at[i] & 0x7f) << (7 * i);
+	at = end;
+	for (end = at + length; at < end;) {
+		uint8_t *pad = words ? at + 8 : skip_number(skip_number(at));
+		uint8_t *action = words ? pad + 4 : skip_number(pad);
+
+		if (words ? memcmp(pad, "\0\0\0\0", 4) != 0 : *pad != 0) {
+			change(pad, action);
+			any = true;
+		}
+		at = skip_number(action);
+	}
+	return any;
+}
+
+static void move_handler(uint8_t *pad, uint8_t *action)
+{
+	while (pad < action)
+		*pad++ |= 0x7f;
+}
+
+static bool misplace_handlers(const struct file *file)
+{
+	return each_handler(file, move_handler);
+}
+
+static void forget_type(uint8_t *pad, uint8_t *action)
+{
+	(void)pad;
+	*action &= 0x80;
+}
+
+/* They clean up, but catch nothing. */
+static bool blind_handlers(const struct file *file)
+{
+	return each_handler(file, forget_type);
+}
+
 /* ---- notes, headers */
 
 static bool other_property(const struct file *file)
@@ -617,6 +715,9 @@ static const struct {
 	{"unwind-entry-gone", drop_unwind_entry},
 	{"unwind-entry-wrong", wrong_unwind_entry},
 	{"unwind-entry-short", short_unwind_entry},
+	{"exception-table-gone", lose_exception_table},
+	{"handler-misplaced", misplace_handlers},
+	{"handler-blind", blind_handlers},
 	{"property", other_property},
 	{"build-id", other_build},
 	{"sections-cut", cut_sections},

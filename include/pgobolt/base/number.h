@@ -4,6 +4,7 @@
  *	count 999, 1.20 k, 34.5 M	size 512 B, 3.40 MiB
  *	percent 0.04%, 12.3%		duration 120 ns, 3.40 ms, 12.3 s, 2 min 5 s, 3 h 20 min
  *	PGB_PLURAL(n, "branch")		1 branch, 0 branches, 12345 branches
+ *	PGB_COUNT_OF(n, "branch")	1 branch, 12.3 k branches
  */
 #ifndef PGOBOLT_BASE_NUMBER_H
 #define PGOBOLT_BASE_NUMBER_H
@@ -120,6 +121,19 @@ static inline struct pgb_plural pgb_plural(uint64_t count, const char *noun)
 		 : hiss	    ? "es"
 			    : "s");
 	return plural;
+}
+
+#define PGB_COUNT_OF(count, noun) (pgb_count_of(count, noun).text)
+
+/* As pgb_plural(), but with three significant digits: 1.20 k branches. */
+static inline struct pgb_plural pgb_count_of(uint64_t count, const char *noun)
+{
+	struct pgb_plural plural = pgb_plural(count, noun);
+	char *rest = strchr(plural.text, ' ');
+	struct pgb_plural scaled;
+
+	snprintf(scaled.text, sizeof(scaled.text), "%.24s%.64s", PGB_COUNT(count), rest);
+	return scaled;
 }
 
 #endif
