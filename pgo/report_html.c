@@ -241,9 +241,9 @@ void pgb_report_add_speed(struct pgb_page *page, const struct pgb_report *report
 	}
 	ratio_bounds(commands, &low, &high);
 	pgb_page_add(page,
-		     "<div class=scroll><table><thead><tr><th><th class=n>%s%s"
+		     "<div class=scroll><table class=speed><thead><tr><th><th class=n>%s%s"
 		     "<th class=n>95%% interval<th class=n>CPU, %s<th class=n>times as fast"
-		     "<th class=n>95%% interval<th><th class=wide>upright: as fast as %s<tbody>\n",
+		     "<th class=n>95%% interval<th><th class=wide>against %s (upright)<tbody>\n",
 		     !is_time			  ? "metric"
 		     : strcmp(metric, "cpu") == 0 ? "CPU time"
 						  : "wall time",

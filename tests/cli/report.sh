@@ -15,7 +15,7 @@ chmod -R u+w run
 run 0 report run
 stdout_has 'Report: run/report.html, and run/report.md'
 page run/report.html 'app: 1.25 times as fast' 'PGO + BOLT' 'Step by step' \
-	'f<script>alert(1)</script>&"' "as fast as baseline" 'The hottest functions' \
+	'f<script>alert(1)</script>&"' 'against baseline' 'The hottest functions' \
 	'What llvm-bolt expects' 'Of the result' 'To do it again' 'pgobolt build --plain -- make <script>'
 grep -q '<script' run/report.html && fail 'markup came through'
 for word in '# app: 1.25 times as fast' '## Speed' '| PGO |' '## The hottest functions' \
