@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bolt/verify_private.h"
+#include "pgobolt/base/number.h"
 
 /* Entries whose value is an address; those that are called must be in executable memory. */
 static const struct address_entry {
@@ -112,9 +113,9 @@ void pgb_verify_dynamic(struct pgb_comparison *comparison)
 		return;
 	if (!same_tags(before, after, &tag) || !same_tags(after, before, &tag)) {
 		pgb_findings_add(comparison->findings, PGB_FINDING_ERROR, PGB_E_CHECK, "dynamic",
-				 NULL, "dynamic entry %#llx is there %zu times, and was %zu times",
-				 (unsigned long long)tag, count_tag(after, tag),
-				 count_tag(before, tag));
+				 NULL, "dynamic entry %#llx is there %s, and was %s",
+				 (unsigned long long)tag, PGB_PLURAL(count_tag(after, tag), "time"),
+				 PGB_PLURAL(count_tag(before, tag), "time"));
 		return;
 	}
 	if (string != NULL) {
@@ -124,8 +125,8 @@ void pgb_verify_dynamic(struct pgb_comparison *comparison)
 	if (!check_addresses(comparison))
 		return;
 	pgb_findings_add(comparison->findings, PGB_FINDING_GOOD, 0, "dynamic", NULL,
-			 "dynamic section: %zu entries kept, addresses inside segments",
-			 after->entries.count);
+			 "dynamic section: %s kept, addresses inside segments",
+			 PGB_PLURAL(after->entries.count, "entry"));
 	if (pgb_elf_dynamic_binds_now(before) && !pgb_elf_dynamic_binds_now(after))
 		bad(comparison, "bind-now",
 		    "functions were bound when the program starts, and are bound at their first "
@@ -211,8 +212,8 @@ void pgb_verify_exports(struct pgb_comparison *comparison)
 		}
 	}
 	pgb_findings_add(findings, PGB_FINDING_GOOD, 0, "exports", NULL,
-			 "%zu exported symbols, the same names, versions and types",
-			 after->exports.count);
+			 "%s, the same names, versions and types",
+			 PGB_PLURAL(after->exports.count, "exported symbol"));
 }
 
 static const uint8_t *section_bytes(const struct pgb_elf_image *image, const char *name,

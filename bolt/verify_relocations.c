@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bolt/verify_private.h"
+#include "pgobolt/base/number.h"
 #include "pgobolt/bolt/arch.h"
 
 /* ---- before: the kept ones */
@@ -78,14 +79,15 @@ void pgb_verify_kept_relocations(struct pgb_elf_image *image, struct pgb_finding
 		pgb_findings_add(
 			findings, PGB_FINDING_ERROR, PGB_E_NOT_SUITABLE, "relocation-audit",
 			"a linker fault: link with another one (-fuse-ld=bfd, lld or mold)",
-			"%zu of its %zu kept relocations lie outside their section or name "
-			"a symbol that is not there, %#llx first",
-			kept.outside + kept.symbols, kept.count, (unsigned long long)kept.example);
+			"%zu of %s outside their section or of a symbol that is not there, %#llx "
+			"first",
+			kept.outside + kept.symbols, PGB_PLURAL(kept.count, "kept relocation"),
+			(unsigned long long)kept.example);
 	else
 		pgb_findings_add(findings, kept.unknown ? PGB_FINDING_WARNING : PGB_FINDING_GOOD, 0,
 				 "relocation-audit", NULL,
-				 "%zu relocations kept, %zu of code, %zu of these in functions%s",
-				 kept.count, of_code, kept.in_functions,
+				 "%s kept, %zu of code, %zu of these in functions%s",
+				 PGB_PLURAL(kept.count, "relocation"), of_code, kept.in_functions,
 				 kept.unknown ? "; some of an unknown kind" : "");
 }
 
@@ -267,8 +269,8 @@ static void compare_lists(struct pgb_comparison *comparison, const slots *before
 		bad(comparison, "pointers to functions go astray", first_astray, astray);
 	if (missing == 0 && astray == 0)
 		pgb_findings_add(comparison->findings, PGB_FINDING_GOOD, 0, "dynamic-relocations",
-				 NULL, "%zu dynamic relocations kept, %zu point to functions",
-				 before->count, pointers);
+				 NULL, "%s kept, %zu of pointers to functions",
+				 PGB_PLURAL(before->count, "dynamic relocation"), pointers);
 }
 
 void pgb_verify_dynamic_relocations(struct pgb_comparison *comparison)

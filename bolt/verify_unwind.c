@@ -2,6 +2,7 @@
 #include <elf.h>
 
 #include "bolt/verify_private.h"
+#include "pgobolt/base/number.h"
 
 /*
  * .eh_frame_hdr: a table of (function, FDE), sorted, which unwinders search by halves. A broken one
@@ -220,6 +221,6 @@ void pgb_verify_unwind(struct pgb_comparison *comparison)
 	}
 	if (check_order(comparison, &unwind) && check_entries(comparison, &unwind))
 		pgb_findings_add(comparison->findings, PGB_FINDING_GOOD, 0, "unwind", NULL,
-				 "unwind table: %u entries, sorted, each for its function",
-				 unwind.count);
+				 "unwind table: %s, sorted, each for its function",
+				 PGB_PLURAL(unwind.count, "entry"));
 }

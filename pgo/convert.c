@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pgobolt/base/number.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/bolt/fdata_read.h"
 #include "pgobolt/collector/file.h"
@@ -299,9 +300,9 @@ static int explain_empty(const struct pgb_conversion *conversion, size_t index,
 				  "those without one by their name");
 	} else if (stats->source.samples > 0) {
 		pgb_fail(error, PGB_E_EMPTY,
-			 "nothing was recorded of %s: of %" PRIu64 " samples %" PRIu64
+			 "nothing was recorded of %s: of %s %" PRIu64
 			 " %s in the kernel, the rest in no file (JIT code, vDSO)",
-			 path, stats->source.samples, stats->source.kernel,
+			 path, PGB_PLURAL(stats->source.samples, "sample"), stats->source.kernel,
 			 stats->source.branches > 0 ? "branches are" : "are");
 		pgb_remedy(error, "BOLT optimizes compiled files only");
 	} else {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "pgo/recording_private.h"
+#include "pgobolt/base/number.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/bolt/fdata_read.h"
 #include "pgobolt/collector/edge_file.h"
@@ -202,9 +203,9 @@ static int explain_empty(const struct pgb_session_stats *stats, struct pgb_error
 		return PGB_E_EMPTY;
 	}
 	pgb_fail(error, PGB_E_EMPTY,
-		 "none of %" PRIu64 " samples fell into a file: %" PRIu64
+		 "none of %s fell into a file: %" PRIu64
 		 " outside all files (JIT code, vDSO), %" PRIu64 " in the kernel",
-		 stats->source.samples, outside, stats->source.kernel);
+		 PGB_PLURAL(stats->source.samples, "sample"), outside, stats->source.kernel);
 	pgb_remedy(error, "BOLT optimizes compiled files only");
 	return PGB_E_EMPTY;
 }
@@ -222,9 +223,8 @@ static int check_profiles(const struct pgb_recording *recording, struct pgb_erro
 			heaviest = binary;
 	}
 	if (recording->stats.source.samples < SAMPLES_FEW) {
-		pgb_fail(error, PGB_E_EMPTY,
-			 "only %" PRIu64 " samples, and none in a file that can have a profile",
-			 recording->stats.source.samples);
+		pgb_fail(error, PGB_E_EMPTY, "only %s, and none in a file that can have a profile",
+			 PGB_PLURAL(recording->stats.source.samples, "sample"));
 		pgb_remedy(error, MORE_SAMPLES);
 		return PGB_E_EMPTY;
 	}

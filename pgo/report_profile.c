@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "pgo/report_private.h"
+#include "pgobolt/base/number.h"
 
 static void add_grade(struct pgb_page *page, const struct pgb_quality *quality)
 {
@@ -38,10 +39,10 @@ static void add_figures(struct pgb_page *page, const struct pgb_quality *quality
 			     figures[i].value, figures[i].enough);
 	pgb_page_add(page, "</table></div>\n");
 	pgb_page_add(page,
-		     "<p class=soft>%" PRIu64 " functions have counts, of %" PRIu64 "; %" PRIu64
-		     " hold 90%% of them (%s of code), %" PRIu64 " hold 99%% (%s).</p>\n",
-		     quality->functions, quality->functions_in_binary, quality->functions_90,
-		     PGB_SIZE(quality->bytes_90), quality->functions_99,
+		     "<p class=soft>Of %s %" PRIu64 " have counts; 90%% of them are in %" PRIu64
+		     " (%s of code), 99%% in %" PRIu64 " (%s).</p>\n",
+		     PGB_PLURAL(quality->functions_in_binary, "function"), quality->functions,
+		     quality->functions_90, PGB_SIZE(quality->bytes_90), quality->functions_99,
 		     PGB_SIZE(quality->bytes_99));
 }
 

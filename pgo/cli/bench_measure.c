@@ -17,7 +17,7 @@ enum { SIMULATION_TIMEOUT_S = 3600 };
 static void show_progress(void *context, const struct pgb_bench_result *result)
 {
 	/* Not the ratio so far: who sees it may stop when it pleases. */
-	pgb_progress_update(context, "%zu rounds, %s", result->rounds,
+	pgb_progress_update(context, "%s, %s", PGB_PLURAL(result->rounds, "round"),
 			    PGB_DURATION(result->elapsed_ns));
 }
 

@@ -157,15 +157,19 @@ static void print_table(struct pgb_output *output, const struct pgb_bench_report
 	const char *title = job->metric == PGB_BENCH_WALL  ? "wall time"
 			    : job->metric == PGB_BENCH_CPU ? "CPU time"
 							   : "metric";
-	struct pgb_table table = {.columns = 7, .right = "-rrrrr-", .header = true};
+	bool alone = job->command_count == 1;
+	struct pgb_table table = {
+		.columns = alone ? 4 : 7, .right = alone ? "-rrr" : "-rrrrr-", .header = true};
 
 	pgb_table_cell(&table, "%s", "");
 	pgb_table_cell(&table, "%s%s%s", title, times ? ", " : "", unit.name);
 	pgb_table_cell(&table, "95%% interval");
 	pgb_table_cell(&table, "CPU, %s", cpu_unit.name);
-	pgb_table_cell(&table, "ratio");
-	pgb_table_cell(&table, "95%% interval");
-	pgb_table_cell(&table, "%s", "");
+	if (!alone) {
+		pgb_table_cell(&table, "ratio");
+		pgb_table_cell(&table, "95%% interval");
+		pgb_table_cell(&table, "%s", "");
+	}
 	for (size_t c = 0; c < job->command_count; c++) {
 		const struct pgb_comparison *at = &comparisons[c];
 
@@ -176,6 +180,8 @@ static void print_table(struct pgb_output *output, const struct pgb_bench_report
 		pgb_table_cell(
 			&table, "%s",
 			number(median_of(report, c, cpu_time, 0) / cpu_unit.nanoseconds).text);
+		if (alone)
+			break;
 		pgb_table_cell(&table, "%.3fx", at->ratio.value);
 		if (c == 0) {
 			pgb_table_cell(&table, "%s", "");
@@ -189,7 +195,47 @@ static void print_table(struct pgb_output *output, const struct pgb_bench_report
 	pgb_table_release(&table);
 }
 
-static void print_counters(struct pgb_output *output, const struct pgb_bench_report *report)
+/* What was counted of each command, beside the first; a value below 0 is not known. */
+struct counted_rows {
+	const char *title;
+	int count;
+	const char *(*name)(int row);
+	double (*value)(const struct pgb_bench_report *report, size_t command, int row);
+};
+
+static const char *counter_name(int row)
+{
+	return pgb_counter_name((enum pgb_counter)row);
+}
+
+static double counter_value(const struct pgb_bench_report *report, size_t command, int row)
+{
+	return median_of(report, command, counted, row);
+}
+
+static const char *simulated_name(int row)
+{
+	return pgb_simulated_name((enum pgb_simulated)row);
+}
+
+static double simulated_value(const struct pgb_bench_report *report, size_t command, int row)
+{
+	return (double)report->simulations[command].values[row];
+}
+
+static void value_cell(struct pgb_table *table, double value, double first)
+{
+	if (value < 0)
+		pgb_table_cell(table, "-");
+	else if (first > 0)
+		pgb_table_cell(table, "%s (%+.1f%%)", PGB_COUNT((uint64_t)value),
+			       100 * (value / first - 1));
+	else
+		pgb_table_cell(table, "%s", PGB_COUNT((uint64_t)value));
+}
+
+static void print_counted(struct pgb_output *output, const struct pgb_bench_report *report,
+			  const struct counted_rows *rows)
 {
 	size_t commands = report->job->command_count;
 	char *right = pgb_calloc(commands + 2, 1);
@@ -198,60 +244,18 @@ static void print_counters(struct pgb_output *output, const struct pgb_bench_rep
 
 	memset(right, 'r', commands + 1);
 	right[0] = '-';
-	pgb_table_cell(&table, "counted in user space");
+	pgb_table_cell(&table, "%s", rows->title);
 	for (size_t c = 0; c < commands; c++)
 		pgb_table_cell(&table, "%s", label(c).text);
-	for (int i = 0; i < PGB_COUNTERS; i++) {
-		double first = median_of(report, 0, counted, i);
+	for (int i = 0; i < rows->count; i++) {
+		double first = rows->value(report, 0, i);
 
 		if (first < 0)
 			continue;
-		pgb_table_cell(&table, "%s", pgb_counter_name((enum pgb_counter)i));
+		pgb_table_cell(&table, "%s", rows->name(i));
 		pgb_table_cell(&table, "%s", PGB_COUNT((uint64_t)first));
-		for (size_t c = 1; c < commands; c++) {
-			double value = median_of(report, c, counted, i);
-
-			if (value < 0)
-				pgb_table_cell(&table, "-");
-			else if (first > 0)
-				pgb_table_cell(&table, "%s (%+.1f%%)", PGB_COUNT((uint64_t)value),
-					       100 * (value / first - 1));
-			else
-				pgb_table_cell(&table, "%s", PGB_COUNT((uint64_t)value));
-		}
-	}
-	pgb_output_line(output, "%s", "");
-	pgb_table_print(&table, output);
-	pgb_table_release(&table);
-	free(right);
-}
-
-static void print_simulated(struct pgb_output *output, const struct pgb_bench_report *report)
-{
-	size_t commands = report->job->command_count;
-	char *right = pgb_calloc(commands + 2, 1);
-	struct pgb_table table = {
-		.columns = (unsigned int)commands + 1, .right = right, .header = true};
-
-	memset(right, 'r', commands + 1);
-	right[0] = '-';
-	pgb_table_cell(&table, "simulated, 32 KiB L1");
-	for (size_t c = 0; c < commands; c++)
-		pgb_table_cell(&table, "%s", label(c).text);
-	for (int i = 0; i < PGB_SIMULATED_COUNT; i++) {
-		uint64_t first = report->simulations[0].values[i];
-
-		pgb_table_cell(&table, "%s", pgb_simulated_name((enum pgb_simulated)i));
-		pgb_table_cell(&table, "%s", PGB_COUNT(first));
-		for (size_t c = 1; c < commands; c++) {
-			uint64_t value = report->simulations[c].values[i];
-
-			if (first > 0)
-				pgb_table_cell(&table, "%s (%+.1f%%)", PGB_COUNT(value),
-					       100 * ((double)value / (double)first - 1));
-			else
-				pgb_table_cell(&table, "%s", PGB_COUNT(value));
-		}
+		for (size_t c = 1; c < commands; c++)
+			value_cell(&table, rows->value(report, c, i), first);
 	}
 	pgb_output_line(output, "%s", "");
 	pgb_table_print(&table, output);
@@ -266,22 +270,21 @@ static void print_end(struct pgb_output *output, const struct pgb_bench_report *
 	double precision = 100 * result->precision;
 	size_t needed = pgb_stats_rounds_needed(result->level);
 
-	pgb_output_note(output, "%zu round%s in %s, %s known to +-%s%s", result->rounds,
-			result->rounds == 1 ? "" : "s", PGB_DURATION(result->elapsed_ns),
+	pgb_output_note(output, "%s in %s, %s known to +-%s%s", PGB_PLURAL(result->rounds, "round"),
+			PGB_DURATION(result->elapsed_ns),
 			job->command_count > 1 ? "ratio" : "median", PGB_PERCENT(precision),
 			result->end == PGB_BENCH_END_STOPPED ? "; ended early, as asked" : "");
 	if (job->command_count > 1 && result->rounds < needed)
-		pgb_output_next(output, "%zu rounds at least can show a difference: -n %zu", needed,
-				needed);
+		pgb_output_next(output, "%s at least can show a difference: -n %zu",
+				PGB_PLURAL(needed, "round"), needed);
 	else if (result->end == PGB_BENCH_END_TIME && job->precision > 0 &&
 		 result->precision > job->precision) {
 		double more = result->precision / job->precision;
 		double seconds = ceil((double)job->time_ns / 1e9 * more * more);
 
-		pgb_output_next(output, "for +-%s about --time %.0f%s",
-				PGB_PERCENT(100 * job->precision),
-				seconds < 120 ? seconds : ceil(seconds / 60),
-				seconds < 120 ? "s" : "m");
+		pgb_output_next(
+			output, "for +-%s about --time %.0f%s", PGB_PERCENT(100 * job->precision),
+			seconds < 120 ? seconds : ceil(seconds / 60), seconds < 120 ? "s" : "m");
 	}
 }
 
@@ -297,9 +300,10 @@ static void print_warnings(struct pgb_output *output, const struct pgb_bench_rep
 
 		if (result->failed[c] > 0)
 			pgb_output_warning(output,
-					   "%s: %" PRIu64 " of %" PRIu64
-					   " runs failed; the rounds they were in do not count",
-					   label(c).text, result->failed[c], result->tried[c]);
+					   "%s: %" PRIu64
+					   " of %s failed; the rounds they were in do not count",
+					   label(c).text, result->failed[c],
+					   PGB_PLURAL(result->tried[c], "run"));
 		if (job->compare_outputs && outputs->differing > 0)
 			pgb_output_warning(output,
 					   "%s does not always print the same (%" PRIu64
@@ -316,14 +320,19 @@ static void print_warnings(struct pgb_output *output, const struct pgb_bench_rep
 
 void pgb_bench_print(struct pgb_output *output, const struct pgb_bench_report *report)
 {
+	static const struct counted_rows counters = {"counted in user space", PGB_COUNTERS,
+						     counter_name, counter_value};
+	static const struct counted_rows simulated = {"simulated, 32 KiB L1", PGB_SIMULATED_COUNT,
+						      simulated_name, simulated_value};
+
 	pgb_output_note(output, "%s", "");
 	print_table(output, report);
 	if (report->counters_missing[0] == '\0')
-		print_counters(output, report);
+		print_counted(output, report, &counters);
 	else
 		pgb_output_note(output, "counters: not available: %s", report->counters_missing);
 	if (report->simulations != NULL)
-		print_simulated(output, report);
+		print_counted(output, report, &simulated);
 	print_end(output, report);
 	if (report->gain_percent_min >= 0)
 		pgb_output_line(output, "gate: a gain of at least %s is %s",

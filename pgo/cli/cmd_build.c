@@ -129,15 +129,13 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 	for (size_t i = 0; i < result->unprofiled.items.count; i++)
 		warn_unprofiled(output, wanted, result->unprofiled.items.items[i]);
 	if (result->own_profile)
-		pgb_output_warning(output,
-				   "%" PRIu64 " compiler calls have profiling flags of the build's "
-				   "own and were left as they are",
-				   result->own_profile);
+		pgb_output_warning(output, "left as they are for their own profiling flags: %s",
+				   PGB_PLURAL(result->own_profile, "compiler call"));
 	if (result->exit_status != 0)
 		return;
-	pgb_output_note(output, "%s: %" PRIu64 " file%s compiled, %" PRIu64 " linked%s",
-			what_was_built(wanted), result->compiled, result->compiled == 1 ? "" : "s",
-			result->linked, result->cargo ? ", besides what cargo compiled" : "");
+	pgb_output_note(output, "%s: %s compiled, %" PRIu64 " linked%s", what_was_built(wanted),
+			PGB_PLURAL(result->compiled, "file"), result->linked,
+			result->cargo ? ", besides what cargo compiled" : "");
 	if (wanted->plain)
 		return;
 	if (result->compiled && !result->linked)

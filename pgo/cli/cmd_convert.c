@@ -187,21 +187,20 @@ static void print_samples(struct pgb_output *output, const struct pgb_converted 
 static void print_binary(struct pgb_output *output, const struct pgb_converted *converted)
 {
 	static const char *const units[] = {
-		[PGB_PROFILE_UNKNOWN] = "counts",
-		[PGB_PROFILE_BRANCHES] = "branches",
-		[PGB_PROFILE_SAMPLES] = "samples",
+		[PGB_PROFILE_UNKNOWN] = "count",
+		[PGB_PROFILE_BRANCHES] = "branch",
+		[PGB_PROFILE_SAMPLES] = "sample",
 	};
 
 	if (converted->fdata_file)
-		pgb_output_note(output, "%s: %" PRIu64 " lines, %s %s in %" PRIu64 " functions",
-				converted->fdata_file, converted->lines,
-				PGB_COUNT(converted->count), units[converted->kind],
-				converted->functions);
+		pgb_output_note(output, "%s: %s, %s in %s", converted->fdata_file,
+				PGB_PLURAL(converted->lines, "line"),
+				PGB_COUNT_OF(converted->count, units[converted->kind]),
+				PGB_PLURAL(converted->functions, "function"));
 	pgb_quality_print(output, &converted->quality);
 	if (converted->preagg_file)
-		pgb_output_note(output, "%s: %" PRIu64 " edges, counts of %s in all",
-				converted->preagg_file, converted->edges,
-				PGB_COUNT(converted->count));
+		pgb_output_note(output, "%s: %s, counts of %s in all", converted->preagg_file,
+				PGB_PLURAL(converted->edges, "edge"), PGB_COUNT(converted->count));
 	print_samples(output, converted);
 	if (converted->preagg_lost > 0)
 		pgb_output_warning(output,

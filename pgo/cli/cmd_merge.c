@@ -36,13 +36,12 @@ static void print_result(struct pgb_cli *cli, const struct pgb_merge_job *job,
 	const char *const of_binary[] = {"pgobolt",   "optimize",  "BINARY",
 					 "--profile", job->output, NULL};
 
-	pgb_output_note(&cli->output, "%s: %zu %s from %zu %s, counts of %s in all", job->output,
-			result->lines, folder ? "binaries" : "lines", job->input_count,
-			job->input_count == 1 ? "input" : "inputs", PGB_COUNT(result->total));
+	pgb_output_note(&cli->output, "%s: %s from %s, counts of %s in all", job->output,
+			PGB_PLURAL(result->lines, folder ? "binary" : "line"),
+			PGB_PLURAL(job->input_count, "input"), PGB_COUNT(result->total));
 	if (result->lost)
-		pgb_output_warning(&cli->output,
-				   "%" PRIu64 " counts could not be carried by this format",
-				   result->lost);
+		pgb_output_warning(&cli->output, "%s could not be carried by this format",
+				   PGB_PLURAL(result->lost, "count"));
 	if (pgb_file_same(job->output, "/dev/stdout"))
 		return;
 	if (folder)

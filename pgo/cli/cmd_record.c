@@ -203,8 +203,8 @@ static void show_progress(void *context, const struct pgb_session *session)
 	struct watch *watch = context;
 	const struct pgb_session_stats *stats = pgb_session_stats(session);
 
-	pgb_progress_update(&watch->progress, "%s, %s samples, %s lost",
-			    PGB_DURATION(stats->duration_ns), PGB_COUNT(stats->source.samples),
+	pgb_progress_update(&watch->progress, "%s, %s, %s lost", PGB_DURATION(stats->duration_ns),
+			    PGB_COUNT_OF(stats->source.samples, "sample"),
 			    PGB_COUNT(stats->feed.lost_records));
 }
 

@@ -72,7 +72,7 @@ static void add_rest(struct pgb_output *output, struct pgb_table *table,
 		return;
 	for (size_t i = BINARIES_SHOWN; i < recording->binaries.count; i++)
 		rest = pgb_count_add(rest, recording->binaries.items[i].count);
-	what = pgb_format("%zu more files", recording->binaries.count - BINARIES_SHOWN);
+	what = pgb_dup(PGB_PLURAL(recording->binaries.count - BINARIES_SHOWN, "more file"));
 	add_row(output, table, rest, whole, "", what);
 	free(what);
 }
@@ -105,14 +105,14 @@ static void print_samples(struct pgb_output *output, const struct pgb_recording 
 	uint64_t samples = stats->source.samples, lost = stats->feed.lost_records;
 
 	if (strcmp(recording->source, "instrument") == 0) {
-		pgb_output_line(output, "Counted in %s: every branch of %s process%s",
-				PGB_DURATION(stats->duration_ns), PGB_COUNT(stats->processes),
-				stats->processes == 1 ? "" : "es");
+		pgb_output_line(output, "Counted in %s: every branch of %s",
+				PGB_DURATION(stats->duration_ns),
+				PGB_COUNT_OF(stats->processes, "process"));
 		return;
 	}
-	pgb_output_line(output, "%s samples of %s in %s, %s lost; pgobolt itself took %s of a CPU",
-			PGB_COUNT(samples), recording->event, PGB_DURATION(stats->duration_ns),
-			lost ? PGB_COUNT(lost) : "none",
+	pgb_output_line(output, "%s of %s in %s, %s lost; pgobolt itself took %s of a CPU",
+			PGB_COUNT_OF(samples, "sample"), recording->event,
+			PGB_DURATION(stats->duration_ns), lost ? PGB_COUNT(lost) : "none",
 			PGB_PERCENT(percent(stats->cpu_ns, stats->duration_ns)));
 	if (percent(lost, samples + lost) >= LOST_PERCENT)
 		pgb_output_warning(output,
@@ -120,17 +120,17 @@ static void print_samples(struct pgb_output *output, const struct pgb_recording 
 				   PGB_PERCENT(percent(lost, samples + lost)));
 	if (stats->feed.throttled > 0)
 		pgb_output_warning(output,
-				   "the kernel held sampling back %s times, which distorts the "
+				   "the kernel held sampling back %s, which distorts the "
 				   "profile: sample less often (-F, -c)",
-				   PGB_COUNT(stats->feed.throttled));
+				   PGB_COUNT_OF(stats->feed.throttled, "time"));
 	if (stats->edges_overflow > 0)
-		pgb_output_warning(output, "%s counts found no room: too many distinct places",
-				   PGB_COUNT(stats->edges_overflow));
+		pgb_output_warning(output, "%s found no room: too many distinct places",
+				   PGB_COUNT_OF(stats->edges_overflow, "count"));
 	if (recording->branches && pgb_source_dropped(&stats->source) > 0)
 		pgb_output_line(
-			output, "%s of %s branches dropped: %s kernel, %s other",
+			output, "%s of %s dropped: %s kernel, %s other",
 			PGB_COUNT(pgb_source_dropped(&stats->source)),
-			PGB_COUNT(stats->source.branches + stats->source.operations),
+			PGB_COUNT_OF(stats->source.branches + stats->source.operations, "branch"),
 			PGB_COUNT(stats->source.kernel),
 			PGB_COUNT(pgb_source_dropped(&stats->source) - stats->source.kernel));
 }

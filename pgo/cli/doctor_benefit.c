@@ -15,10 +15,11 @@ static void describe(struct doctor *doctor, const struct pgb_benefit *benefit)
 		benefit->verdict == PGB_BENEFIT_LITTLE ? PGB_FINDING_NOTE : PGB_FINDING_GOOD;
 
 	pgb_doctor_add(&doctor->binary, severity, "hot-code", NULL,
-		       "hot code: %s in %zu of %zu functions, on %llu pages of 4 KiB (an L1 "
-		       "instruction cache holds 32 KiB)",
-		       PGB_SIZE(benefit->hot_bytes), benefit->functions_hot, benefit->functions,
-		       (unsigned long long)benefit->hot_pages);
+		       "hot code: %s in %zu of %s, on %s of 4 KiB (an L1 instruction cache holds "
+		       "32 KiB)",
+		       PGB_SIZE(benefit->hot_bytes), benefit->functions_hot,
+		       PGB_PLURAL(benefit->functions, "function"),
+		       PGB_PLURAL(benefit->hot_pages, "page"));
 	if (benefit->instructions > 0 && benefit->taken_before > 0)
 		pgb_doctor_add(
 			&doctor->binary, severity, "taken-branches", NULL,

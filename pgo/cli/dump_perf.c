@@ -7,6 +7,7 @@
 #include <linux/perf_event.h>
 
 #include "pgo/cli/dump_hardware.h"
+#include "pgobolt/base/number.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/event.h"
 #include "pgobolt/collector/file.h"
@@ -202,7 +203,7 @@ static int read_head(struct reader *reader, struct pgb_error *error)
 
 static void describe_stack(struct pgb_text *text, struct pgb_record_stack stack)
 {
-	pgb_text_addf(text, ", %" PRIu64 " branches", stack.count);
+	pgb_text_addf(text, ", %s", PGB_PLURAL(stack.count, "branch"));
 	for (uint64_t i = 0; i < stack.count && i < ENTRIES_SHOWN; i++) {
 		struct pgb_record_entry entry = pgb_record_entry(&stack.entries);
 

@@ -42,11 +42,11 @@ static void profile_rows(struct pgb_table *table, const struct pgb_optimize_job 
 	const struct pgb_llvm_bolt_result *bolt = &result->bolt;
 	bool samples = result->kind == PGB_PROFILE_SAMPLES;
 
-	pair(table, "profile", "%s%s%s: %s %s in %" PRIu64 " functions",
+	pair(table, "profile", "%s%s%s: %s in %s",
 	     profile->recording ? profile->recording : profile->fdata,
 	     profile->source ? ", source " : "", profile->source ? profile->source : "",
-	     PGB_COUNT(result->profile_total), samples ? "samples" : "branches",
-	     result->profile_functions);
+	     PGB_COUNT_OF(result->profile_total, samples ? "sample" : "branch"),
+	     PGB_PLURAL(result->profile_functions, "function"));
 	if (samples)
 		pair(table, "", "samples of single addresses, no branches: counts are estimated");
 	if (profile->is_inferred)
@@ -73,7 +73,8 @@ static void layout_rows(struct pgb_table *table, const struct pgb_llvm_bolt_resu
 {
 	static const char *const names[] = {"taken branches", "executed instructions"};
 
-	pair(table, "layout", "%" PRIu64 " functions laid out anew", bolt->functions_reordered);
+	pair(table, "layout", "%s laid out anew",
+	     PGB_PLURAL(bolt->functions_reordered, "function"));
 	if (bolt->bytes_cold > 0)
 		pair(table, "", "of those that were split, %s are hot and %s cold",
 		     PGB_SIZE(bolt->bytes_hot), PGB_SIZE(bolt->bytes_cold));
@@ -94,7 +95,8 @@ static void verified_row(struct pgb_table *table, const struct pgb_findings *fin
 
 	for (size_t i = 0; i < findings->list.count; i++)
 		good += findings->list.items[i].severity <= PGB_FINDING_NOTE;
-	pair(table, "verified", "%zu of %zu checks of the result good", good, findings->list.count);
+	pair(table, "verified", "%zu of %s of the result good", good,
+	     PGB_PLURAL(findings->list.count, "check"));
 }
 
 static void search_rows(struct pgb_table *table, const struct pgb_optimize_search *search,

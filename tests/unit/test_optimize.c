@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -284,6 +285,88 @@ static void names_what_it_cannot_take(void **state)
 	}
 }
 
+/* ---- the search after a crash, two trials at a time */
+
+static const char many[] =
+	"#define F(n) __attribute__((noinline)) int f##n(int a) { return a % 7 == n ? a * n : a ^ "
+	"n; }\n"
+	"F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9)\n"
+	"int main(int c, char **v) { (void)v; return f0(f1(f2(f3(f4(f5(f6(f7(f8(f9(c)))))))))); }";
+
+static struct pgb_chosen_profile many_profile(struct workshop *workshop)
+{
+	struct pgb_text fdata = {0};
+
+	workshop_compile(workshop, "many", "-O1 -Wl,-q", many);
+	for (int i = 0; i < 10; i++)
+		pgb_text_addf(&fdata, "1 main 0 1 f%d 0 0 100\n", i);
+	workshop_write(workshop, "many.fdata", pgb_text_string(&fdata));
+	pgb_text_release(&fdata);
+	return (struct pgb_chosen_profile){.binary = pgb_dup("many"),
+					   .fdata = pgb_dup("many.fdata")};
+}
+
+/* llvm-bolt that crashes while it works on any of these functions, without naming it. */
+static void write_crashing(struct workshop *workshop, const char *real, const char *functions)
+{
+	char *script =
+		pgb_format("case $1 in --*) exec '%s' \"$@\" ;; esac\n"
+			   "only= skip=\nfor w in \"$@\"; do case $w in -funcs-file-no-regex=*) "
+			   "only=${w#*=} ;;"
+			   " -skip-funcs=*) skip=,${w#*=}, ;; esac; done\n"
+			   "for f in %s; do case $skip in *,$f,*) continue ;; esac\n"
+			   "[ -n \"$only\" ] && ! grep -qx $f \"$only\" || kill -SEGV $$; done\n"
+			   "exec '%s' \"$@\"\n",
+			   real, functions, real);
+
+	workshop_script(workshop, "crashing", script);
+	free(script);
+}
+
+static void searches_after_a_crash_in_parallel(void **state)
+{
+	static const struct {
+		const char *functions;
+		size_t guilty;
+	} rows[] = {{"f3", 1}, {"f0 f9", 2}, {"f4 f5 f6", 3}};
+	struct test *test = *state;
+	struct pgb_llvm_bolt real, bolt;
+	struct pgb_chosen_profile profile;
+
+	if (pgb_llvm_bolt_find(&real, NULL, NULL) != 0) {
+		pgb_llvm_bolt_release(&real);
+		skip();
+	}
+	profile = many_profile(&test->workshop);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pgb_optimize_job job = {
+			.profile = &profile, .parallel = 2, .bolt = {.stale_percent_most = 100}};
+		struct pgb_optimize_result result;
+		struct pgb_error error = {0};
+
+		write_crashing(&test->workshop, real.path, rows[i].functions);
+		assert_int_equal(pgb_llvm_bolt_find(&bolt, "./crashing", &error), 0);
+		if (pgb_optimize(&job, &bolt, &result, NULL, &error) != 0)
+			fail_msg("%s: %s", rows[i].functions, error.message);
+		assert_true(result.crash.done);
+		assert_int_equal(result.crash.end, PGB_BISECT_FOUND);
+		assert_int_equal(result.crash.functions.count, rows[i].guilty);
+		for (size_t k = 0; k < rows[i].guilty; k++)
+			assert_non_null(strstr(rows[i].functions, result.crash.functions.items[k]));
+		assert_true(result.crash.runs <=
+			    pgb_bisect_runs_most(result.crash.candidates, rows[i].guilty));
+		assert_int_equal(result.bolt.steps.count, 0);
+		assert_int_equal(workshop_shell(&test->workshop, "./many; a=$?; ./many.bolt; "
+								 "[ $? -eq $a ]"),
+				 0);
+		assert_false(workshop_has(&test->workshop, "many.bolt.search"));
+		pgb_optimize_result_release(&result);
+		pgb_llvm_bolt_release(&bolt);
+	}
+	pgb_llvm_bolt_release(&real);
+	pgb_chosen_profile_release(&profile);
+}
+
 #define WITH_FOLDER(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -295,6 +378,7 @@ int main(void)
 		WITH_FOLDER(knows_binaries_without_build_id),
 		WITH_FOLDER(reads_the_note_beside_a_lone_profile),
 		WITH_FOLDER(names_what_it_cannot_take),
+		WITH_FOLDER(searches_after_a_crash_in_parallel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
