@@ -22,7 +22,7 @@ no_lbr cycles:u
 END
 run 0 convert -b app samples.preagg --weight 3 samples.fdata -o OUT
 diff -u sum OUT || fail 'sum of text and fdata'
-stdout_has 'OUT: 2 lines, 2.10 k samples in 1 functions'
+stdout_has 'OUT: 2 lines, 2.10 k samples in 1 function'
 stdout_has 'Quality: C'
 stdout_has 'Next: pgobolt optimize app --profile OUT'
 [ -f OUT.json ] || fail 'no note beside the fdata file'

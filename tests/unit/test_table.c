@@ -80,6 +80,24 @@ static void test_numbers(void **state)
 	assert_string_equal(PGB_DURATION(12000000000000), "3 h 20 min");
 }
 
+static void test_nouns(void **state)
+{
+	(void)state;
+	assert_string_equal(PGB_PLURAL(0, "function"), "0 functions");
+	assert_string_equal(PGB_PLURAL(1, "function"), "1 function");
+	assert_string_equal(PGB_PLURAL(12345, "function"), "12345 functions");
+	assert_string_equal(PGB_PLURAL(2, "branch"), "2 branches");
+	assert_string_equal(PGB_PLURAL(1, "branch"), "1 branch");
+	assert_string_equal(PGB_PLURAL(2, "process"), "2 processes");
+	assert_string_equal(PGB_PLURAL(2, "binary"), "2 binaries");
+	assert_string_equal(PGB_PLURAL(1, "binary"), "1 binary");
+	assert_string_equal(PGB_PLURAL(2, "key"), "2 keys");
+	assert_string_equal(PGB_PLURAL(2, "path"), "2 paths");
+	assert_string_equal(PGB_COUNT_OF(1, "branch"), "1 branch");
+	assert_string_equal(PGB_COUNT_OF(0, "sample"), "0 samples");
+	assert_string_equal(PGB_COUNT_OF(12345, "branch"), "12.3 k branches");
+}
+
 static void test_bar(void **state)
 {
 	static const struct {
@@ -117,7 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bar),	cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_columns), cmocka_unit_test(test_printable),
-		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_numbers), cmocka_unit_test(test_nouns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
