@@ -95,14 +95,16 @@ static const char style[] =
 	"dl.facts dt{color:var(--soft)}dl.facts dd{margin:0;overflow-wrap:anywhere}"
 	"footer{margin-top:3rem;padding-top:.7rem;border-top:1px solid var(--line);"
 	"color:var(--soft);font-size:.85rem}"
+	"@media (max-width:52rem){.speed .wide{display:none}}"
 	"@media (max-width:40rem){main{padding:1.2rem .9rem 3rem}h1{font-size:1.55rem}"
-	".pair{grid-template-columns:1fr}th,td{padding-right:.6rem}th.n{white-space:normal}"
+	".pair{grid-template-columns:1fr}table{font-size:.87rem}th,td{padding-right:.45rem}"
+	"th.n,tbody th,.speed :is(th,td){white-space:normal}td.name{min-width:5rem}"
 	/* the figures that matter fit; the rest is in the columns that stay, or on a wider screen */
 	".wide,.speed :is(th,td):is(:nth-child(3),:nth-child(4)){display:none}"
 	".marks li{grid-template-columns:4.2rem 1fr}"
 	"dl.facts{grid-template-columns:1fr}dl.facts dd{margin-bottom:.35rem}}"
 	"@media print{body{font-size:10pt}main{max-width:none;padding:0}h2{margin-top:1.6rem}"
-	"h2,h3,figcaption{break-after:avoid}figure,tr,.tiles{break-inside:avoid}"
+	"h2,h3,figcaption:first-child{break-after:avoid}figure,tr,.tiles{break-inside:avoid}"
 	".scroll{overflow:visible}}";
 /* clang-format on */
 

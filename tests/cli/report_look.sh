@@ -40,9 +40,13 @@ page = html.escape(open(sys.argv[1], encoding="utf-8").read())
 print("<!doctype html><meta charset=utf-8><body>")
 for width in 320, 360, 390, 768, 1100:
     print(f'<iframe width={width} height=600 srcdoc="{page}"></iframe>')
-print("""<script>onload = () => { document.body.dataset.wide =
-[...document.querySelectorAll("iframe")].filter(f => f.contentDocument.documentElement.scrollWidth >
-f.contentDocument.documentElement.clientWidth).map(f => f.width) + "." }</script>""")
+print("""<script>onload = () => {
+const frames = [...document.querySelectorAll("iframe")], wide = e => e.scrollWidth > e.clientWidth;
+document.body.dataset.wide =
+frames.filter(f => wide(f.contentDocument.documentElement)).map(f => f.width) + ".";
+document.body.dataset.cut = frames.filter(f =>
+[...f.contentDocument.querySelectorAll(".scroll")].some(wide)).map(f => f.width) + "." }</script>""")
 END
 browse --dump-dom "file://$PWD/frames.html" >dom
+grep -q 'data-cut="\."' dom || fail "a table is cut: $(grep -o 'data-cut="[^"]*"' dom)"
 grep -q 'data-wide="\."' dom || fail "scrolls sideways: $(grep -o 'data-wide="[^"]*"' dom)"
