@@ -99,7 +99,7 @@ static const char style[] =
 	"@media (max-width:40rem){main{padding:1.2rem .9rem 3rem}h1{font-size:1.55rem}"
 	".pair{grid-template-columns:1fr}table{font-size:.87rem}th,td{padding-right:.45rem}"
 	"th.n,tbody th,.speed :is(th,td){white-space:normal}td.name{min-width:5rem}"
-	/* the figures that matter fit; the rest is in the columns that stay, or on a wider screen */
+	/* the figures that matter fit; a wider screen has the others */
 	".wide,.speed :is(th,td):is(:nth-child(3),:nth-child(4)){display:none}"
 	".marks li{grid-template-columns:4.2rem 1fr}"
 	"dl.facts{grid-template-columns:1fr}dl.facts dd{margin-bottom:.35rem}}"
