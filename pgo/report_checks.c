@@ -30,8 +30,8 @@ static void add_dyno_row(struct pgb_page *page, const char *name, const json_t *
 	double change = before > 0 ? after / before - 1 : 0, length = fmin(fabs(change), 1) * 150;
 	bool cost = is_cost(name);
 
-	pgb_page_add(page, "<tr><td>%s<td class=n>%s<td class=n>%s<td class=\"n %s\">", name,
-		     PGB_COUNT(pgb_report_whole(before)), PGB_COUNT(pgb_report_whole(after)),
+	pgb_page_add(page, "<tr><td class=name>%s<td class=n>%s<td class=n>%s<td class=\"n %s\">",
+		     name, PGB_COUNT(pgb_report_whole(before)), PGB_COUNT(pgb_report_whole(after)),
 		     !cost || change == 0 ? ""
 		     : change < 0	  ? "better"
 					  : "worse");
