@@ -194,7 +194,7 @@ rm -f words broken.c
 
 ### a build that profiles itself is left alone
 run 0 build --instrument -- "$CC" --coverage -c main.c
-stderr_has "profiling flags of the build's own"
+stderr_has "their own profiling flags: 1 compiler call"
 rm -f main.o main.gcno
 
 ### without pgobolt build a shim only is the compiler

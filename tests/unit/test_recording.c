@@ -439,7 +439,7 @@ static void empty_is_an_error_with_a_cause(void **state)
 	encode_sample(&bytes, 0x999000);
 	pgb_error_clear(&error);
 	assert_int_equal(write_session(&bytes, &error), PGB_E_EMPTY);
-	assert_non_null(strstr(error.message, "none of 1 samples fell into a file"));
+	assert_non_null(strstr(error.message, "none of 1 sample fell into a file"));
 	assert_false(exists("own"));
 	assert_false(exists("own.tmp"));
 	perf_bytes_release(&bytes);

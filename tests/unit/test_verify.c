@@ -110,10 +110,6 @@ static void judges_how_it_was_built(void **state)
 		 PGB_FINDING_GOOD, NULL},
 		{"-O2 -Wl,-q -static", program, "relocations", PGB_FINDING_GOOD, NULL},
 		{"-O2 -Wl,-q", program, "relocation-audit", PGB_FINDING_GOOD, NULL},
-		{"-O2 -Wl,-q",
-		 "__attribute__((section(\".relr.dyn\"), used)) static long n = 1;"
-		 "int main(void) { return 0; }",
-		 "packed-relocations", PGB_FINDING_NOTE, NULL},
 #if defined(__x86_64__)
 		{"-O2 -nostdlib -static -fcf-protection=full -Wl,-q",
 		 "void _start(void) { for (;;) ; }", "branch-protection", PGB_FINDING_GOOD, NULL},
