@@ -13,8 +13,7 @@
 enum { BOUNDS = 5 };
 
 /* Ascending where less is better, else descending. */
-/* Below what llvm-bolt asks for: CPython gained as much at 2.4 as from counters. */
-static const double density_bounds[BOUNDS] = {PGB_QUALITY_DENSITY_ENOUGH, 2, 0.5, 0.1, 0.02};
+static const double density_bounds[BOUNDS] = {PGB_QUALITY_DENSITY_ENOUGH, 20, 6, 2, 0.5};
 static const double count_bounds[BOUNDS] = {1000, 300, 100, 30, 10};
 static const double agreement_bounds[BOUNDS] = {0.9, 0.8, 0.7, 0.55, 0.4};
 static const double flow_bounds[BOUNDS] = {0.9, 0.8, 0.7, 0.55, 0.4};

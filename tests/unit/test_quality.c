@@ -148,7 +148,7 @@ static void measures_density(void **state)
 	/* hot and warm hold 99% */
 	expect_near(quality.density, density("warm", 15));
 	expect_near(quality.more_samples, 60 / density("warm", 15));
-	assert_int_equal(quality.grade, 'B');
+	assert_int_equal(quality.grade, 'C');
 	assert_int_equal(quality.reasons.count, 1);
 	text = pgb_format("run %.1f times at least; 60 times are enough: record %.1f times as long",
 			  quality.density, quality.more_samples);
