@@ -58,9 +58,11 @@ stdout_has 'functions without a profile are left as they are'
 rm -rf mended*
 CRASHES='segv:cold segv:step_a' FAULTS='crash:step_k' run 0 $optimize -o mended \
 	--check '{} 6000' --skip step_d victim
-stdout_has 'functions makes llvm-bolt fail'
+# how many functions there are differs between compilers; what the first search found is left out
+most=$(sed -n 's/.*found *1 of \([0-9]*\) functions makes llvm-bolt fail.*/\1/p' "$scratch/stdout")
+stdout_has "1 of ${most:-20 or more} functions makes llvm-bolt fail"
 stdout_has 'step_a: left as it is'
-stdout_has 'functions makes the result wrong'
+stdout_has "1 of $((${most:-0} - 1)) functions makes the result wrong"
 stdout_has 'step_k: left as it is'
 ./mended | cmp - expected || fail 'crash and fault: the result differs'
 [ ! -e mended.search ] || fail 'mended.search is left'

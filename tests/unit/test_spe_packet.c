@@ -228,7 +228,7 @@ static void test_published_frames(void **state)
 	char *path = corpus_path("arm/spe-branch-frames.hex");
 	FILE *file = path ? fopen(path, "r") : NULL;
 	char line[1024], *hex, *packets;
-	unsigned int frames = 0, count = 0;
+	unsigned int frames = 0, rows = 0;
 	uint64_t offset;
 
 	(void)state;
@@ -241,11 +241,10 @@ static void test_published_frames(void **state)
 		uint8_t bytes[BYTES_MAX];
 		char *text;
 
+		rows += line[0] >= 'A' && line[0] <= 'Z';
 		if (!split_frame(line, &offset, &hex, &packets))
 			continue;
 		text = describe(bytes, read_hex(hex, bytes), offset);
-		for (const char *at = text; at; at = strstr(at, "; "))
-			at++, count++;
 		/* "LD" alone is what the oldest perf printed */
 		if (line[0] == 'D')
 			assert_non_null(strstr(text, "LD GP-REG"));
@@ -256,7 +255,7 @@ static void test_published_frames(void **state)
 	}
 	fclose(file);
 	assert_true(frames > 0);
-	assert_true(count > frames);
+	assert_int_equal(frames, rows);
 }
 
 /* The field of a CSV's only row, by the name in its head. */
