@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,25 +110,13 @@ static double cpu_seconds(void)
 /* Our own code, as the kernel tells of it. */
 static struct perf_map own_map(char *path, size_t path_bytes)
 {
-	struct perf_map map = {.protection = PROT_READ | PROT_EXEC, .path = path};
-	uint64_t address = (uint64_t)(uintptr_t)(void *)own_map;
-	FILE *maps = fopen("/proc/self/maps", "r");
-	unsigned long start, end, offset;
 	ssize_t length = readlink("/proc/self/exe", path, path_bytes - 1);
-	char line[4400];
+	struct perf_map map;
 
-	if (maps == NULL || length < 0)
-		die("/proc/self", "cannot be read");
+	if (length < 0)
+		die("/proc/self/exe", "cannot be read");
 	path[length] = '\0';
-	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) != 3 ||
-		    address < start || address >= end)
-			continue;
-		map.address = start;
-		map.length = end - start;
-		map.offset_file = offset;
-	}
-	fclose(maps);
+	map = perf_map_of_self((uint64_t)(uintptr_t)(void *)own_map, path);
 	map.pid = map.tid = (uint32_t)getpid();
 	return map;
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/perf_encode.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "pgobolt/base/alloc.h"
+#include "pgobolt/base/assert.h"
 
 static const uint8_t zeros[65536];
 
@@ -66,6 +69,27 @@ void perf_put_string(struct perf_bytes *out, const char *string, size_t alignmen
 
 	perf_put(out, string, strlen(string) + 1);
 	perf_put_padding(out, start, alignment);
+}
+
+struct perf_map perf_map_of_self(uint64_t address, const char *path)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	struct perf_map map = {.protection = PROT_READ | PROT_EXEC, .path = path};
+	unsigned long start, end, offset;
+	char line[4400];
+
+	pgb_assert(maps != NULL);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) != 3 ||
+		    address < start || address >= end)
+			continue;
+		map.address = start;
+		map.length = end - start;
+		map.offset_file = offset;
+	}
+	fclose(maps);
+	pgb_assert(map.length > 0);
+	return map;
 }
 
 size_t perf_record_begin(struct perf_bytes *out, uint32_t type, uint16_t misc)

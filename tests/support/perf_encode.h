@@ -81,6 +81,9 @@ struct perf_map {
 	const char *path;
 };
 
+/* The mapping of this process that holds `address`, from /proc/self/maps, for a sample's path. */
+struct perf_map perf_map_of_self(uint64_t address, const char *path);
+
 /* Any record: what is put between begin and end is its body. */
 size_t perf_record_begin(struct perf_bytes *out, uint32_t type, uint16_t misc);
 void perf_record_end(struct perf_bytes *out, size_t start);

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -39,26 +38,6 @@ struct world {
 	uint64_t now_ns;
 };
 
-static struct perf_map own_map(uint64_t address, const char *path)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	struct perf_map map = {.protection = PROT_READ | PROT_EXEC, .path = path};
-	unsigned long start, end, offset;
-	char line[4400];
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) != 3 ||
-		    address < start || address >= end)
-			continue;
-		map.address = start;
-		map.length = end - start;
-		map.offset_file = offset;
-	}
-	fclose(maps);
-	return map;
-}
-
 static void set_up(struct world *world, const struct pgb_source *source, enum fake_machine machine)
 {
 	*world = (struct world){.perf = fake_perf_new(),
@@ -70,8 +49,8 @@ static void set_up(struct world *world, const struct pgb_source *source, enum fa
 	world->host.root = pgb_dup("");
 	world->host.perf_paranoid = 1;
 	world->program = realpath("/proc/self/exe", NULL);
-	world->address = (uint64_t)(uintptr_t)(void *)own_map;
-	world->map = own_map(world->address, world->program);
+	world->address = (uint64_t)(uintptr_t)(void *)perf_map_of_self;
+	world->map = perf_map_of_self(world->address, world->program);
 	assert_non_null(mkdtemp(world->folder));
 	world->raw = pgb_format("%s/perf.data", world->folder);
 	fake_perf_set_clock(world->perf, CLOCK_NS);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -316,28 +315,6 @@ static char *own_path(void)
 	return path;
 }
 
-/* The executable mapping that holds `address`, from /proc/self/maps. */
-static struct perf_map own_map(uintptr_t address, const char *path)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	struct perf_map map = {.pid = 77, .tid = 77, .protection = PROT_EXEC, .path = path};
-	unsigned long start, end, offset;
-	char line[4400];
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) != 3 ||
-		    address < start || address >= end)
-			continue;
-		map.address = start;
-		map.length = end - start;
-		map.offset_file = offset;
-	}
-	fclose(maps);
-	assert_true(map.length > 0);
-	return map;
-}
-
 static void encode_sample(struct perf_bytes *bytes, uint64_t address)
 {
 	const struct perf_sample sample = {
@@ -384,13 +361,15 @@ static void samples_become_files(void **state)
 {
 	char *path = own_path();
 	uintptr_t address = (uintptr_t)(void *)landmark;
-	struct perf_map map = own_map(address, path), text = map;
+	struct perf_map map = perf_map_of_self(address, path), text;
 	struct pgb_recording recording;
 	const struct pgb_recorded_binary *binary;
 	struct perf_bytes bytes = {0};
 	char *fdata, *fdata_path;
 
 	(void)state;
+	map.pid = map.tid = 77;
+	text = map;
 	assert_int_equal(landmark(1), 2);
 	write_text("not an ELF", "text");
 	text.path = pgb_format("%s/not an ELF", folder);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,28 +39,6 @@ __attribute__((noinline)) static int landmark(int value)
 	return value + 1;
 }
 
-/* The executable mapping that holds `address`, from /proc/self/maps. */
-static struct perf_map own_map(uint64_t address, const char *path)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	struct perf_map map = {.protection = PROT_READ | PROT_EXEC, .path = path};
-	unsigned long start, end, offset;
-	char line[4400];
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) != 3 ||
-		    address < start || address >= end)
-			continue;
-		map.address = start;
-		map.length = end - start;
-		map.offset_file = offset;
-	}
-	fclose(maps);
-	assert_true(map.length > 0);
-	return map;
-}
-
 static int set_up(void **state)
 {
 	struct world *world = pgb_calloc(1, sizeof(*world));
@@ -74,7 +51,7 @@ static int set_up(void **state)
 	world->host.root = pgb_dup("");
 	world->path = realpath("/proc/self/exe", NULL);
 	world->address = (uint64_t)(uintptr_t)(void *)landmark;
-	world->map = own_map(world->address, world->path);
+	world->map = perf_map_of_self(world->address, world->path);
 	world->config = (struct pgb_session_config){
 		.sys = fake_perf_sys(world->perf),
 		.host = &world->host,
