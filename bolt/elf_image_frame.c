@@ -9,7 +9,8 @@
 
 #include "bolt/elf_image_private.h"
 
-uint64_t pgb_elf_read_uleb128(struct pgb_cursor *cursor)
+/* The bits of a LEB128 number; `sign_bits` becomes those above them, all ones if it is negative. */
+static uint64_t read_leb128(struct pgb_cursor *cursor, uint64_t *sign_bits)
 {
 	uint64_t value = 0;
 	uint8_t byte;
@@ -21,24 +22,22 @@ uint64_t pgb_elf_read_uleb128(struct pgb_cursor *cursor)
 			value |= (uint64_t)(byte & 0x7f) << shift;
 		shift += 7;
 	} while ((byte & 0x80) && !cursor->truncated);
+	*sign_bits = (byte & 0x40) && shift < 64 ? ~(uint64_t)0 << shift : 0;
 	return value;
+}
+
+uint64_t pgb_elf_read_uleb128(struct pgb_cursor *cursor)
+{
+	uint64_t sign_bits;
+
+	return read_leb128(cursor, &sign_bits);
 }
 
 uint64_t pgb_elf_read_sleb128(struct pgb_cursor *cursor)
 {
-	uint64_t value = 0;
-	uint8_t byte;
-	unsigned int shift = 0;
+	uint64_t sign_bits, value = read_leb128(cursor, &sign_bits);
 
-	do {
-		byte = pgb_cursor_u8(cursor);
-		if (shift < 64)
-			value |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while ((byte & 0x80) && !cursor->truncated);
-	if ((byte & 0x40) && shift < 64)
-		value |= ~(uint64_t)0 << shift;
-	return value;
+	return value | sign_bits;
 }
 
 uint64_t pgb_elf_read_encoded(struct pgb_cursor *cursor, uint8_t encoding)

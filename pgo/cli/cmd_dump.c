@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 
-#include "pgobolt/base/text.h"
 #include "pgobolt/pgo/cli/commands.h"
 
 struct dump_options {
@@ -35,19 +34,6 @@ json_t *pgb_dump_document(const struct dump *dump)
 {
 	return json_pack("{s:o, s:s}", "file", pgb_json_text(dump->path), "kind",
 			 pgb_input_kind_name(dump->kind));
-}
-
-void pgb_dump_pair(struct pgb_table *table, const char *key, const char *format, ...)
-{
-	struct pgb_text text = {0};
-	va_list arguments;
-
-	va_start(arguments, format);
-	pgb_text_addv(&text, format, arguments);
-	va_end(arguments);
-	pgb_table_cell(table, "%s", key);
-	pgb_table_cell(table, "%s", pgb_text_string(&text));
-	pgb_text_release(&text);
 }
 
 void pgb_dump_heads(struct pgb_table *table, const char *const *heads)

@@ -36,9 +36,6 @@ json_t *pgb_dump_document(const struct dump *dump);
 /* "0x401136", and a number that fits JSON's readers; the caller owns them. */
 json_t *pgb_dump_address(uint64_t address);
 json_t *pgb_dump_count(uint64_t count);
-/* One key and value of a two-column table. */
-__attribute__((format(printf, 3, 4))) void pgb_dump_pair(struct pgb_table *table, const char *key,
-							 const char *format, ...);
 /* The heading row of a table. */
 void pgb_dump_heads(struct pgb_table *table, const char *const *heads);
 /* "12.3%", or "-" of nothing. */

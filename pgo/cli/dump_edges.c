@@ -111,12 +111,12 @@ static void print_edge_head(const struct dump *dump, const struct pgb_edge_file_
 	struct pgb_table table = {.columns = 2, .indent = 2};
 	char *build_id = pgb_build_id_string(&head->build_id);
 
-	pgb_dump_pair(&table, "binary", "%s", head->name);
+	pgb_table_pair(&table, "binary", "%s", head->name);
 	if (build_id[0])
-		pgb_dump_pair(&table, "build-id", "%s", build_id);
+		pgb_table_pair(&table, "build-id", "%s", build_id);
 	else
-		pgb_dump_pair(&table, "code hash", "%016" PRIx64, head->code_hash);
-	pgb_dump_pair(&table, "source", "%s, %s", head->source, head->event);
+		pgb_table_pair(&table, "code hash", "%016" PRIx64, head->code_hash);
+	pgb_table_pair(&table, "source", "%s, %s", head->source, head->event);
 	pgb_table_print(&table, dump->output);
 	pgb_table_release(&table);
 	json_object_update_new(document,

@@ -42,18 +42,18 @@ static void print_facts(const struct dump *dump, struct pgb_elf_image *image)
 	char *build_id = pgb_build_id_string(&binary->build_id);
 	struct pgb_table table = {.columns = 2, .indent = 2};
 
-	pgb_dump_pair(&table, "type", "%s, %s", machine_name(binary->machine), type_name(image));
-	pgb_dump_pair(&table, "size", "%" PRIu64 " bytes%s", binary->size_bytes,
-		      is_cut(binary) ? ", cut: segments lie beyond its end" : "");
-	pgb_dump_pair(&table, "build-id", "%s", build_id[0] ? build_id : "none");
-	pgb_dump_pair(&table, "entry", "%" PRIx64, pgb_elf_image_entry(image));
-	pgb_dump_pair(&table, "symbols", "%s",
-		      pgb_elf_image_has_symbols(image) ? "yes" : "none: it was stripped");
-	pgb_dump_pair(&table, "relocations of code", "%s",
-		      pgb_elf_image_has_code_relocations(image)
-			      ? "kept"
-			      : "not kept: link with -Wl,--emit-relocs");
-	pgb_dump_pair(&table, "functions", "%zu", pgb_elf_image_function_count(image));
+	pgb_table_pair(&table, "type", "%s, %s", machine_name(binary->machine), type_name(image));
+	pgb_table_pair(&table, "size", "%" PRIu64 " bytes%s", binary->size_bytes,
+		       is_cut(binary) ? ", cut: segments lie beyond its end" : "");
+	pgb_table_pair(&table, "build-id", "%s", build_id[0] ? build_id : "none");
+	pgb_table_pair(&table, "entry", "%" PRIx64, pgb_elf_image_entry(image));
+	pgb_table_pair(&table, "symbols", "%s",
+		       pgb_elf_image_has_symbols(image) ? "yes" : "none: it was stripped");
+	pgb_table_pair(&table, "relocations of code", "%s",
+		       pgb_elf_image_has_code_relocations(image)
+			       ? "kept"
+			       : "not kept: link with -Wl,--emit-relocs");
+	pgb_table_pair(&table, "functions", "%zu", pgb_elf_image_function_count(image));
 	pgb_table_print(&table, dump->output);
 	pgb_table_release(&table);
 	free(build_id);

@@ -137,17 +137,17 @@ static void print_profile_facts(const struct dump *dump, struct pgb_profile *pro
 	else
 		pgb_profile_branches(profile, &count);
 	pgb_profile_memories(profile, &memories);
-	pgb_dump_pair(&table, "kind", "%s%s",
-		      samples ? "samples (no_lbr): less use to llvm-bolt than branches"
-			      : "branches",
-		      pgb_profile_bolted(profile) ? ", of a binary that llvm-bolt made" : "");
+	pgb_table_pair(&table, "kind", "%s%s",
+		       samples ? "samples (no_lbr): less use to llvm-bolt than branches"
+			       : "branches",
+		       pgb_profile_bolted(profile) ? ", of a binary that llvm-bolt made" : "");
 	for (size_t i = 0; i < pgb_profile_event_count(profile); i++)
-		pgb_dump_pair(&table, i ? "" : "events", "%s", pgb_profile_event(profile, i));
-	pgb_dump_pair(&table, samples ? "places" : "branches", "%zu", count);
+		pgb_table_pair(&table, i ? "" : "events", "%s", pgb_profile_event(profile, i));
+	pgb_table_pair(&table, samples ? "places" : "branches", "%zu", count);
 	if (memories)
-		pgb_dump_pair(&table, "memory accesses", "%zu", memories);
-	pgb_dump_pair(&table, "counts in all", "%" PRIu64, pgb_profile_total(profile));
-	pgb_dump_pair(&table, "functions", "%zu", pgb_profile_function_count(profile));
+		pgb_table_pair(&table, "memory accesses", "%zu", memories);
+	pgb_table_pair(&table, "counts in all", "%" PRIu64, pgb_profile_total(profile));
+	pgb_table_pair(&table, "functions", "%zu", pgb_profile_function_count(profile));
 	pgb_table_print(&table, dump->output);
 	pgb_table_release(&table);
 }

@@ -9,24 +9,24 @@ static void print_facts(const struct dump *dump, const struct pgb_recording *rec
 	const struct pgb_session_stats *stats = &recording->stats;
 	struct pgb_table table = {.columns = 2, .indent = 2};
 
-	pgb_dump_pair(&table, "made by", "%s", recording->program);
+	pgb_table_pair(&table, "made by", "%s", recording->program);
 	if (recording->command[0])
-		pgb_dump_pair(&table, "command", "%s", recording->command);
-	pgb_dump_pair(&table, "source", "%s (%s)", recording->source, recording->reason);
+		pgb_table_pair(&table, "command", "%s", recording->command);
+	pgb_table_pair(&table, "source", "%s (%s)", recording->source, recording->reason);
 	if (recording->rate.period_events)
-		pgb_dump_pair(&table, "event", "%s, every %" PRIu64, recording->event,
-			      recording->rate.period_events);
+		pgb_table_pair(&table, "event", "%s, every %" PRIu64, recording->event,
+			       recording->rate.period_events);
 	else if (recording->rate.frequency_hz)
-		pgb_dump_pair(&table, "event", "%s, %" PRIu64 " Hz", recording->event,
-			      recording->rate.frequency_hz);
-	pgb_dump_pair(&table, "duration", "%s in %" PRIu64 " %s", PGB_DURATION(stats->duration_ns),
-		      recording->runs, recording->runs == 1 ? "run" : "runs");
-	pgb_dump_pair(&table, "own CPU time", "%s (%s)", PGB_DURATION(stats->cpu_ns),
-		      pgb_dump_share(stats->cpu_ns, stats->duration_ns).text);
+		pgb_table_pair(&table, "event", "%s, %" PRIu64 " Hz", recording->event,
+			       recording->rate.frequency_hz);
+	pgb_table_pair(&table, "duration", "%s in %" PRIu64 " %s", PGB_DURATION(stats->duration_ns),
+		       recording->runs, recording->runs == 1 ? "run" : "runs");
+	pgb_table_pair(&table, "own CPU time", "%s (%s)", PGB_DURATION(stats->cpu_ns),
+		       pgb_dump_share(stats->cpu_ns, stats->duration_ns).text);
 	if (stats->has_exit_status)
-		pgb_dump_pair(&table, "exit status", "%d", stats->exit_status);
-	pgb_dump_pair(&table, "machine", "%s, %s, kernel %s%s", recording->machine, recording->cpu,
-		      recording->kernel, recording->is_virtual ? ", virtual" : "");
+		pgb_table_pair(&table, "exit status", "%d", stats->exit_status);
+	pgb_table_pair(&table, "machine", "%s, %s, kernel %s%s", recording->machine, recording->cpu,
+		       recording->kernel, recording->is_virtual ? ", virtual" : "");
 	pgb_table_print(&table, dump->output);
 	pgb_table_release(&table);
 }

@@ -21,20 +21,6 @@ static const struct pgb_dyno_stat *find_dyno(const struct pgb_llvm_bolt_result *
 	return NULL;
 }
 
-__attribute__((format(printf, 3, 4))) static void pair(struct pgb_table *table, const char *key,
-						       const char *format, ...)
-{
-	struct pgb_text text = {0};
-	va_list arguments;
-
-	va_start(arguments, format);
-	pgb_text_addv(&text, format, arguments);
-	va_end(arguments);
-	pgb_table_cell(table, "%s", key);
-	pgb_table_cell(table, "%s", text.data);
-	pgb_text_release(&text);
-}
-
 static void profile_rows(struct pgb_table *table, const struct pgb_optimize_job *job,
 			 const struct pgb_optimize_result *result)
 {
@@ -42,50 +28,53 @@ static void profile_rows(struct pgb_table *table, const struct pgb_optimize_job 
 	const struct pgb_llvm_bolt_result *bolt = &result->bolt;
 	bool samples = result->kind == PGB_PROFILE_SAMPLES;
 
-	pair(table, "profile", "%s%s%s: %s in %s",
-	     profile->recording ? profile->recording : profile->fdata,
-	     profile->source ? ", source " : "", profile->source ? profile->source : "",
-	     PGB_COUNT_OF(result->profile_total, samples ? "sample" : "branch"),
-	     PGB_PLURAL(result->profile_functions, "function"));
+	pgb_table_pair(table, "profile", "%s%s%s: %s in %s",
+		       profile->recording ? profile->recording : profile->fdata,
+		       profile->source ? ", source " : "", profile->source ? profile->source : "",
+		       PGB_COUNT_OF(result->profile_total, samples ? "sample" : "branch"),
+		       PGB_PLURAL(result->profile_functions, "function"));
 	if (samples)
-		pair(table, "", "samples of single addresses, no branches: counts are estimated");
+		pgb_table_pair(table, "",
+			       "samples of single addresses, no branches: counts are estimated");
 	if (profile->is_inferred)
-		pair(table, "", "inferred: %s of the counts from the code, no sample shows them",
-		     PGB_PERCENT(100 * profile->inferred));
+		pgb_table_pair(table, "",
+			       "inferred: %s of the counts from the code, no sample shows them",
+			       PGB_PERCENT(100 * profile->inferred));
 	else if (profile->single_branches)
-		pair(table, "", "single branches: llvm-bolt infers what falls through");
-	pair(table, "functions", "%" PRIu64 " of %" PRIu64 " have a profile (%s)",
-	     bolt->functions_profiled, bolt->functions,
-	     PGB_PERCENT(share(bolt->functions_profiled, bolt->functions)));
+		pgb_table_pair(table, "", "single branches: llvm-bolt infers what falls through");
+	pgb_table_pair(table, "functions", "%" PRIu64 " of %" PRIu64 " have a profile (%s)",
+		       bolt->functions_profiled, bolt->functions,
+		       PGB_PERCENT(share(bolt->functions_profiled, bolt->functions)));
 	if (bolt->functions_not_optimized > 0)
-		pair(table, "", "%" PRIu64 " of these cannot be optimized",
-		     bolt->functions_not_optimized);
+		pgb_table_pair(table, "", "%" PRIu64 " of these cannot be optimized",
+			       bolt->functions_not_optimized);
 	if (bolt->functions_stale > 0)
-		pair(table, "", "%" PRIu64 " of these do not fit their profile (%s of the samples)",
-		     bolt->functions_stale, PGB_PERCENT(bolt->stale_percent));
+		pgb_table_pair(table, "",
+			       "%" PRIu64 " of these do not fit their profile (%s of the samples)",
+			       bolt->functions_stale, PGB_PERCENT(bolt->stale_percent));
 	if (bolt->skipped.count > 0)
-		pair(table, "", "%zu left as they are at llvm-bolt's request: %s%s",
-		     bolt->skipped.count, bolt->skipped.items[0],
-		     bolt->skipped.count > 1 ? ", .." : "");
+		pgb_table_pair(table, "", "%zu left as they are at llvm-bolt's request: %s%s",
+			       bolt->skipped.count, bolt->skipped.items[0],
+			       bolt->skipped.count > 1 ? ", .." : "");
 }
 
 static void layout_rows(struct pgb_table *table, const struct pgb_llvm_bolt_result *bolt)
 {
 	static const char *const names[] = {"taken branches", "executed instructions"};
 
-	pair(table, "layout", "%s laid out anew",
-	     PGB_PLURAL(bolt->functions_reordered, "function"));
+	pgb_table_pair(table, "layout", "%s laid out anew",
+		       PGB_PLURAL(bolt->functions_reordered, "function"));
 	if (bolt->bytes_cold > 0)
-		pair(table, "", "of those that were split, %s are hot and %s cold",
-		     PGB_SIZE(bolt->bytes_hot), PGB_SIZE(bolt->bytes_cold));
+		pgb_table_pair(table, "", "of those that were split, %s are hot and %s cold",
+			       PGB_SIZE(bolt->bytes_hot), PGB_SIZE(bolt->bytes_cold));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const struct pgb_dyno_stat *stat = find_dyno(bolt, names[i]);
 
 		if (stat != NULL && stat->before > 0)
-			pair(table, names[i],
-			     "%+.1f%% (%s before, %s after; estimated from the profile)",
-			     share(stat->after, stat->before) - 100, PGB_COUNT(stat->before),
-			     PGB_COUNT(stat->after));
+			pgb_table_pair(table, names[i],
+				       "%+.1f%% (%s before, %s after; estimated from the profile)",
+				       share(stat->after, stat->before) - 100,
+				       PGB_COUNT(stat->before), PGB_COUNT(stat->after));
 	}
 }
 
@@ -95,8 +84,8 @@ static void verified_row(struct pgb_table *table, const struct pgb_findings *fin
 
 	for (size_t i = 0; i < findings->list.count; i++)
 		good += findings->list.items[i].severity <= PGB_FINDING_NOTE;
-	pair(table, "verified", "%zu of %s of the result good", good,
-	     PGB_PLURAL(findings->list.count, "check"));
+	pgb_table_pair(table, "verified", "%zu of %s of the result good", good,
+		       PGB_PLURAL(findings->list.count, "check"));
 }
 
 static void search_rows(struct pgb_table *table, const struct pgb_optimize_search *search,
@@ -105,24 +94,26 @@ static void search_rows(struct pgb_table *table, const struct pgb_optimize_searc
 	const struct pgb_plural trials = pgb_plural(search->runs, "trial");
 
 	if (search->functions.count > 0)
-		pair(table, "found", "%zu of %s make%s %s, in %s:", search->functions.count,
-		     PGB_PLURAL(search->candidates, "function"),
-		     search->functions.count == 1 ? "s" : "", what, trials.text);
+		pgb_table_pair(table, "found",
+			       "%zu of %s make%s %s, in %s:", search->functions.count,
+			       PGB_PLURAL(search->candidates, "function"),
+			       search->functions.count == 1 ? "s" : "", what, trials.text);
 	else if (search->only_profiled)
-		pair(table, "found", "in %s: some function without a profile makes %s", trials.text,
-		     what);
+		pgb_table_pair(table, "found", "in %s: some function without a profile makes %s",
+			       trials.text, what);
 	else
-		pair(table, "found", "in %s: no function, but an option makes %s", trials.text,
-		     what);
+		pgb_table_pair(table, "found", "in %s: no function, but an option makes %s",
+			       trials.text, what);
 	for (size_t i = 0; i < search->functions.count; i++)
-		pair(table, "", "%s: left as it is", search->functions.items[i]);
+		pgb_table_pair(table, "", "%s: left as it is", search->functions.items[i]);
 	for (size_t i = 0; i < search->options.count; i++)
-		pair(table, "", "-%s: %s", search->options.items[i],
-		     search->functions.count > 0 ? "what llvm-bolt does wrong there" : "left out");
+		pgb_table_pair(table, "", "-%s: %s", search->options.items[i],
+			       search->functions.count > 0 ? "what llvm-bolt does wrong there"
+							   : "left out");
 	if (search->only_profiled)
-		pair(table, "", "functions without a profile are left as they are");
+		pgb_table_pair(table, "", "functions without a profile are left as they are");
 	if (search->reproducer != NULL)
-		pair(table, "reproducer", "%s", search->reproducer);
+		pgb_table_pair(table, "reproducer", "%s", search->reproducer);
 }
 
 static void checked_rows(struct pgb_table *table, const struct pgb_optimize_job *job,
@@ -131,19 +122,20 @@ static void checked_rows(struct pgb_table *table, const struct pgb_optimize_job 
 	const struct pgb_optimize_checked *check = &result->check;
 
 	if (result->checked)
-		pair(table, "check", "passed%s%s, with %s: %s",
-		     check->in_place ? " in the original's place" : "",
-		     check->output_varies ? "; prints something else each time, so only its "
-					    "status counts"
-					  : "",
-		     check->output_varies ? "the same status" : "the same status and output",
-		     job->check->command);
+		pgb_table_pair(
+			table, "check", "passed%s%s, with %s: %s",
+			check->in_place ? " in the original's place" : "",
+			check->output_varies ? "; prints something else each time, so only its "
+					       "status counts"
+					     : "",
+			check->output_varies ? "the same status" : "the same status and output",
+			job->check->command);
 	if (result->crash.done && result->crash.end == PGB_BISECT_FOUND)
 		search_rows(table, &result->crash, "llvm-bolt fail");
 	if (result->search.done)
 		search_rows(table, &result->search, "the result wrong");
 	if (result->stripped)
-		pair(table, "stripped", "by %s", job->strip);
+		pgb_table_pair(table, "stripped", "by %s", job->strip);
 }
 
 /* With -v all of them, else what needs attention. */
@@ -163,16 +155,16 @@ void pgb_optimize_print(struct pgb_output *output, const struct pgb_llvm_bolt *b
 
 	pgb_output_heading(output, heading);
 	free(heading);
-	pair(&table, "output", "%s", result->output);
-	pair(&table, "llvm-bolt", "%s, preset %s, %s", bolt->version,
-	     pgb_preset_name(job->bolt.preset), PGB_DURATION(result->bolt.duration_ns));
+	pgb_table_pair(&table, "output", "%s", result->output);
+	pgb_table_pair(&table, "llvm-bolt", "%s, preset %s, %s", bolt->version,
+		       pgb_preset_name(job->bolt.preset), PGB_DURATION(result->bolt.duration_ns));
 	profile_rows(&table, job, result);
 	layout_rows(&table, &result->bolt);
-	pair(&table, "size", "%s before, %s after", PGB_SIZE(result->size_before),
-	     PGB_SIZE(result->size_after));
+	pgb_table_pair(&table, "size", "%s before, %s after", PGB_SIZE(result->size_before),
+		       PGB_SIZE(result->size_after));
 	for (size_t i = 0; i < result->bolt.steps.count; i++)
-		pair(&table, i == 0 ? "left out" : "", "%s: llvm-bolt failed on it",
-		     result->bolt.steps.items[i].what);
+		pgb_table_pair(&table, i == 0 ? "left out" : "", "%s: llvm-bolt failed on it",
+			       result->bolt.steps.items[i].what);
 	verified_row(&table, &result->after);
 	checked_rows(&table, job, result);
 	pgb_table_print(&table, output);

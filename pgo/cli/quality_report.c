@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 
-#include "pgobolt/base/text.h"
 #include "pgobolt/pgo/cli/table.h"
 
 static enum pgb_style style_of(char grade)
@@ -13,36 +12,23 @@ static enum pgb_style style_of(char grade)
 	return grade <= 'D' ? PGB_STYLE_YELLOW : PGB_STYLE_RED;
 }
 
-__attribute__((format(printf, 3, 4))) static void row(struct pgb_table *table, const char *key,
-						      const char *format, ...)
-{
-	struct pgb_text text = {0};
-	va_list arguments;
-
-	va_start(arguments, format);
-	pgb_text_addv(&text, format, arguments);
-	va_end(arguments);
-	pgb_table_cell(table, "%s", key);
-	pgb_table_cell(table, "%s", pgb_text_string(&text));
-	pgb_text_release(&text);
-}
-
 static void share_row(struct pgb_table *table, const char *key, double share, const char *of_what)
 {
 	if (share >= 0)
-		row(table, key, "%s %s", PGB_PERCENT(100 * share), of_what);
+		pgb_table_pair(table, key, "%s %s", PGB_PERCENT(100 * share), of_what);
 }
 
 static void figure_rows(struct pgb_table *table, const struct pgb_quality *quality)
 {
-	row(table, "functions",
-	    "%" PRIu64 " of %" PRIu64 "; %" PRIu64 " hold 90%% of the counts (%s of code), %" PRIu64
-	    " hold 99%% (%s)",
-	    quality->functions, quality->functions_in_binary, quality->functions_90,
-	    PGB_SIZE(quality->bytes_90), quality->functions_99, PGB_SIZE(quality->bytes_99));
+	pgb_table_pair(table, "functions",
+		       "%" PRIu64 " of %" PRIu64 "; %" PRIu64
+		       " hold 90%% of the counts (%s of code), %" PRIu64 " hold 99%% (%s)",
+		       quality->functions, quality->functions_in_binary, quality->functions_90,
+		       PGB_SIZE(quality->bytes_90), quality->functions_99,
+		       PGB_SIZE(quality->bytes_99));
 	if (quality->density >= 0)
-		row(table, "density", "%.1f runs of each hot byte; 60 are enough",
-		    quality->density);
+		pgb_table_pair(table, "density", "%.1f runs of each hot byte; 60 are enough",
+			       quality->density);
 	share_row(table, "flow", quality->flow, "of what enters a block leaves it");
 	share_row(table, "agreement", quality->agreement, "shared by two halves of the recording");
 	share_row(table, "branches", quality->dropped, "do not fit the code");

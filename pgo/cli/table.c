@@ -3,16 +3,32 @@
 
 #include "pgobolt/base/text.h"
 
-void pgb_table_cell(struct pgb_table *table, const char *format, ...)
+static void add_cell(struct pgb_table *table, const char *format, va_list arguments)
 {
 	struct pgb_text text = {0};
+
+	pgb_text_addv(&text, format, arguments);
+	pgb_text_printable(text.data);
+	pgb_array_push(&table->cells, pgb_text_detach(&text));
+}
+
+void pgb_table_cell(struct pgb_table *table, const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	pgb_text_addv(&text, format, arguments);
+	add_cell(table, format, arguments);
 	va_end(arguments);
-	pgb_text_printable(text.data);
-	pgb_array_push(&table->cells, pgb_text_detach(&text));
+}
+
+void pgb_table_pair(struct pgb_table *table, const char *key, const char *format, ...)
+{
+	va_list arguments;
+
+	pgb_table_cell(table, "%s", key);
+	va_start(arguments, format);
+	add_cell(table, format, arguments);
+	va_end(arguments);
 }
 
 void pgb_text_printable(char *text)

@@ -28,6 +28,9 @@ struct pgb_table {
 
 __attribute__((format(printf, 2, 3))) void pgb_table_cell(struct pgb_table *table,
 							  const char *format, ...);
+/* A row of a list of keys and values. */
+__attribute__((format(printf, 3, 4))) void pgb_table_pair(struct pgb_table *table, const char *key,
+							  const char *format, ...);
 /* A result: nothing with --json. The last column is not padded. Rows must be whole. */
 void pgb_table_print(const struct pgb_table *table, struct pgb_output *output);
 void pgb_table_release(struct pgb_table *table);
