@@ -74,51 +74,6 @@ static bool is_too_new(const struct live_feed *live, const struct pgb_record *re
 	       record->time_ns < live->now_ns + AHEAD_NS;
 }
 
-static struct pgb_live_late *find_late(struct pgb_live_set *set, uint32_t tid)
-{
-	for (size_t i = 0; i < set->late.count; i++)
-		if (set->late.items[i].tid == (pid_t)tid)
-			return &set->late.items[i];
-	return NULL;
-}
-
-/* Samples of late threads count where they come from the events that were opened for them. */
-static bool counts_twice(struct pgb_live_set *set, const struct pgb_record *record)
-{
-	const struct pgb_live_late *late = find_late(set, record->tid);
-
-	for (size_t i = 0; late && i < set->late_ids.count; i++)
-		if (set->late_ids.items[i].id == record->id &&
-		    set->late_ids.items[i].tid == late->opened_tid)
-			return false;
-	return late != NULL;
-}
-
-/* What a late thread starts inherits what it has; an ended one's number may be given again. */
-static void follow_late(struct pgb_live_set *set, const struct pgb_record *record)
-{
-	struct pgb_live_late *parent = find_late(set, record->task.parent_tid);
-	struct pgb_live_late *subject = find_late(set, record->subject_tid);
-
-	if (record->type == PERF_RECORD_FORK && parent && !subject) {
-		struct pgb_live_late child = {(pid_t)record->subject_tid, parent->opened_tid};
-
-		pgb_array_push(&set->late, child);
-	} else if (record->type == PERF_RECORD_EXIT && subject) {
-		*subject = set->late.items[--set->late.count];
-	}
-}
-
-/* false: a sample to leave out. In order of time, for FORK must come before what it leads to. */
-static bool accept(struct live_feed *live, const struct pgb_record *record)
-{
-	if (live->set.late.count == 0)
-		return true;
-	if (record->type == PERF_RECORD_FORK || record->type == PERF_RECORD_EXIT)
-		follow_late(&live->set, record);
-	return record->type != PERF_RECORD_SAMPLE || !counts_twice(&live->set, record);
-}
-
 /* Parse the record at the tail; false: nothing in this ring for this round. */
 static bool load(struct live_feed *live, struct pgb_live_ring *ring)
 {
@@ -148,9 +103,7 @@ static bool load(struct live_feed *live, struct pgb_live_ring *ring)
  */
 static void begin_round(struct live_feed *live)
 {
-	const struct pgb_perf_sys *sys = live->set.sys;
-
-	live->now_ns = sys->clock_ns(sys->context);
+	live->now_ns = pgb_live_now_ns(&live->set);
 	live->heap_count = 0;
 	for (uint32_t i = 0; i < live->set.rings.count; i++) {
 		struct pgb_live_ring *ring = &live->set.rings.items[i];
@@ -214,6 +167,7 @@ static void attach_aux(struct live_feed *live, uint32_t index, struct pgb_record
 	uint64_t count;
 
 	record->aux_of_cpu = live->set.system_wide;
+	record->aux_ticks = live->set.ticks.multiplier ? &live->set.ticks : NULL;
 	record->aux_bytes = pgb_ring_aux_bytes(aux, record->aux.offset, record->aux.size_bytes);
 	count = pgb_cursor_left(&record->aux_bytes);
 	live->has_rest = count > 0 && count < record->aux.size_bytes;
@@ -293,7 +247,7 @@ static int live_next(struct pgb_feed *feed, struct pgb_record *record, struct pg
 	}
 	do
 		next = earliest(live);
-	while (next && !accept(live, next));
+	while (next && !pgb_live_accept(&live->set, next));
 	if (next == NULL)
 		return 0;
 	*record = *next;
@@ -452,7 +406,8 @@ int pgb_feed_live_keep(struct pgb_feed *feed, const char *path, const struct pgb
 		*event = (struct pgb_perfdata_written_event){
 			.attr = set->attrs[i],
 			.name = i + 1 < set->attr_count ? event_name : "dummy:u",
-			.ids = next};
+			.ids = next,
+			.ticks = set->ticks.multiplier ? &set->ticks : NULL};
 		for (size_t j = 0; j < set->events.count; j++)
 			if (set->events.items[j].attr == i)
 				set->sys->control(set->sys->context, set->events.items[j].fd,

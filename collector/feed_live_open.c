@@ -356,7 +356,7 @@ static void complete_attr(const struct pgb_feed_live_config *config, struct perf
 		attr->task = 1;
 	}
 	attr->use_clockid = 1;
-	attr->clockid = CLOCK_MONOTONIC;
+	attr->clockid = pgb_live_uses_ticks(config) ? CLOCK_MONOTONIC_RAW : CLOCK_MONOTONIC;
 	attr->watermark = 1; /* of 0 bytes: half the ring, whatever size it gets */
 }
 
@@ -405,6 +405,7 @@ static void prepare(struct opening *opening)
 		.read_format = opening->attrs[0].read_format,
 	};
 	complete_attr(config, &opening->side_band);
+	opening->side_band.context_switch = pgb_live_uses_ticks(config);
 	opening->set->attr_count = config->attr_count + 1;
 	memcpy(opening->set->attrs, opening->attrs, config->attr_count * sizeof(opening->attrs[0]));
 	opening->set->attrs[config->attr_count] = opening->side_band;
@@ -462,7 +463,9 @@ int pgb_feed_live_open(struct pgb_live_set *set, const struct pgb_feed_live_conf
 
 	pgb_assert(config->attr_count > 0 && config->attr_count <= PGB_FEED_LIVE_ATTRS_MAX);
 	pgb_assert(config->system_wide ? config->pid_count == 0 : config->pid_count > 0);
-	*set = (struct pgb_live_set){.sys = config->sys, .system_wide = config->system_wide};
+	*set = (struct pgb_live_set){.sys = config->sys,
+				     .system_wide = config->system_wide,
+				     .uses_ticks = pgb_live_uses_ticks(config)};
 	memcpy(opening.attrs, config->attrs, config->attr_count * sizeof(opening.attrs[0]));
 	result = settle(config->sys, config->host, opening.attrs, config->attr_count,
 			config->system_wide, error);
@@ -470,8 +473,10 @@ int pgb_feed_live_open(struct pgb_live_set *set, const struct pgb_feed_live_conf
 		return result;
 	prepare(&opening);
 	result = open_all(&opening, error);
-	if (result >= 0)
+	if (result >= 0) {
+		pgb_live_set_ticks(set);
 		return PGB_OK;
+	}
 	pgb_feed_live_close(set);
 	return result;
 }

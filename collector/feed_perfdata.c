@@ -227,6 +227,7 @@ static bool attach(struct feed_perfdata *feed, const struct pgb_perfdata_entry *
 	}
 	pgb_perfdata_areas_attach(&feed->areas, record,
 				  !feed->info.events.items[entry->event].attr.inherit);
+	record->aux_ticks = feed->user.ticks.multiplier ? &feed->user.ticks : NULL;
 	return true;
 }
 

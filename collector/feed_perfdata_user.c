@@ -13,6 +13,7 @@ enum user_type {
 	AUXTRACE_INFO = 70,
 	AUXTRACE = 71,
 	EVENT_UPDATE = 78,
+	TIME_CONV = 79,
 	HEADER_FEATURE = 80,
 	USER_TYPES_END = 87,
 	SIMPLEPERF_TYPES = 32768,
@@ -117,6 +118,19 @@ static void read_aux_info(struct pgb_perfdata_user *user, struct pgb_cursor body
 		user->config->aux_info(user->config->context, body);
 }
 
+static void read_clock(struct pgb_perfdata_user *user, struct pgb_cursor body)
+{
+	uint64_t shift = pgb_cursor_u64(&body);
+	struct pgb_ticks ticks = {.multiplier = pgb_cursor_u64(&body)};
+
+	ticks.zero_ns = pgb_cursor_u64(&body);
+	ticks.shift = (unsigned int)(shift & 63);
+	if (body.truncated || shift > 63)
+		user->stats->malformed++;
+	else
+		user->ticks = ticks;
+}
+
 int pgb_perfdata_user_read(struct pgb_perfdata_user *user, const struct pgb_perfdata_raw *raw,
 			   struct pgb_error *error)
 {
@@ -145,6 +159,9 @@ int pgb_perfdata_user_read(struct pgb_perfdata_user *user, const struct pgb_perf
 		return read_aux(user, body, error);
 	case EVENT_UPDATE:
 		update_event(user, body);
+		return PGB_OK;
+	case TIME_CONV:
+		read_clock(user, body);
 		return PGB_OK;
 	case HEADER_FEATURE: {
 		uint64_t feature = pgb_cursor_u64(&body);

@@ -74,6 +74,26 @@ static uint64_t kernel_clock_ns(void *context)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+static uint64_t read_ticks(void)
+{
+	uint64_t ticks = 0;
+
+#if defined(__aarch64__)
+	__asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(ticks) : : "memory");
+#endif
+	return ticks;
+}
+
+static uint64_t kernel_raw_clock_ns(void *context, uint64_t *ticks)
+{
+	struct timespec now;
+
+	(void)context;
+	*ticks = read_ticks();
+	clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
 const struct pgb_perf_sys pgb_perf_sys_kernel = {
 	.event_open = kernel_event_open,
 	.map = kernel_map,
@@ -83,4 +103,5 @@ const struct pgb_perf_sys pgb_perf_sys_kernel = {
 	.read = kernel_read,
 	.close = kernel_close,
 	.clock_ns = kernel_clock_ns,
+	.raw_clock_ns = kernel_raw_clock_ns,
 };

@@ -147,19 +147,20 @@ static void describe_events(struct pgb_text *out, const struct pgb_perfdata_writ
 	}
 }
 
-/* Which PMU filled the AUX areas, and that these are one for each CPU. */
-static void write_aux_info(struct pgb_perfdata_writer *writer, uint32_t type)
+/* How ticks become times (the zero counts); which PMU the AUX areas are of, one for each CPU. */
+static void write_aux_info(struct pgb_perfdata_writer *writer,
+			   const struct pgb_perfdata_written_event *event)
 {
-	/* The CPU's clock as it is: shift, multiplier, zero, cycles, mask, and that they count. */
-	static const uint64_t clock[] = {0, 1, 0, 0, UINT64_MAX, 1};
+	const struct pgb_ticks as_they_are = {.multiplier = 1};
+	const struct pgb_ticks *ticks = event->ticks ? event->ticks : &as_they_are;
+	const uint64_t time[] = {ticks->shift, ticks->multiplier, ticks->zero_ns, 0, UINT64_MAX, 1};
+	const uint64_t info[] = {AUXTRACE_ARM_SPE, event->attr.type, 1};
 	struct pgb_text body = {0};
 
-	put_u64(&body, AUXTRACE_ARM_SPE); /* 32 bits, and as many reserved */
-	put_u64(&body, type);
-	put_u64(&body, 1);
-	write_record(writer, TYPE_AUXTRACE_INFO, 0, &body);
-	pgb_text_add_bytes(&body, clock, sizeof(clock));
+	pgb_text_add_bytes(&body, time, sizeof(time));
 	write_record(writer, TYPE_TIME_CONV, 0, &body);
+	pgb_text_add_bytes(&body, info, sizeof(info));
+	write_record(writer, TYPE_AUXTRACE_INFO, 0, &body);
 }
 
 int pgb_perfdata_writer_new(struct pgb_perfdata_writer **result, const char *path,
@@ -189,7 +190,7 @@ int pgb_perfdata_writer_new(struct pgb_perfdata_writer **result, const char *pat
 
 		writer->has_stacks |= (events[i].attr.sample_type & PERF_SAMPLE_BRANCH_STACK) != 0;
 		if (pmu && strncmp(pmu->name, "arm_spe_", strlen("arm_spe_")) == 0)
-			write_aux_info(writer, pmu->type);
+			write_aux_info(writer, &events[i]);
 	}
 	*result = writer;
 	return PGB_OK;
@@ -422,10 +423,10 @@ static void put_features(struct pgb_perfdata_writer *writer, struct pgb_addrspac
 static void write_features(struct pgb_perfdata_writer *writer, struct pgb_text *features,
 			   uint64_t map)
 {
-	uint64_t offset = writer->head.length + writer->data_bytes;
+	uint64_t offset =
+		writer->head.length + writer->data_bytes + 16 * (uint64_t)__builtin_popcountll(map);
 	struct pgb_text sections = {0};
 
-	offset += 16 * (uint64_t)__builtin_popcountll(map);
 	for (unsigned int i = 0; i < FEATURES_MAX; i++) {
 		if (!(map >> i & 1))
 			continue;
@@ -442,13 +443,12 @@ static void write_features(struct pgb_perfdata_writer *writer, struct pgb_text *
 static int write_header(struct pgb_perfdata_writer *writer, uint64_t map, struct pgb_error *error)
 {
 	uint64_t attr_bytes = sizeof(struct perf_event_attr) + 16;
-	uint64_t event_count = writer->event_count;
-	uint64_t ids_bytes = writer->head.length - HEADER_BYTES - event_count * attr_bytes;
+	uint64_t ids_bytes = writer->head.length - HEADER_BYTES - writer->event_count * attr_bytes;
 	/* its size, attrs, data, event types (none), features */
 	const uint64_t fields[12] = {HEADER_BYTES,
 				     attr_bytes,
 				     HEADER_BYTES + ids_bytes,
-				     event_count * attr_bytes,
+				     writer->event_count * attr_bytes,
 				     writer->head.length,
 				     writer->data_bytes,
 				     0,

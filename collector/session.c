@@ -232,6 +232,7 @@ void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_se
 					  .begin = begin_traces,
 					  .ip = take_ip,
 					  .process_of = pgb_session_process_of,
+					  .thread_at = pgb_session_thread_at,
 					  .context = counter};
 }
 
@@ -354,15 +355,13 @@ static void take_exit(struct pgb_session *session, const struct pgb_record *reco
 
 	if (was_last)
 		stop_awaiting(session, pid);
-	if (session->config.source->reads_aux) {
-		place_fresh(session);
-		pgb_session_end_later(session, pid, tid, was_last);
-		return;
-	}
-	if (!was_last)
+	if (!was_last && !session->config.source->reads_aux)
 		return;
 	place_fresh(session);
-	pgb_addrspace_exit(session->space, pid);
+	if (session->config.source->reads_aux)
+		pgb_session_end_later(session, pid, tid, was_last);
+	else
+		pgb_addrspace_exit(session->space, pid);
 }
 
 void pgb_session_dispatch(struct pgb_session *session, const struct pgb_record *record)
@@ -374,6 +373,10 @@ void pgb_session_dispatch(struct pgb_session *session, const struct pgb_record *
 	case PERF_RECORD_AUX:
 		if (session->config.source->reads_aux)
 			decode(&session->counter, record, false);
+		/* fall through */
+	case PERF_RECORD_LOST:
+	case PERF_RECORD_SWITCH_CPU_WIDE:
+		pgb_switches_take(&session->switches, record);
 		break;
 	case PERF_RECORD_MMAP:
 	case PERF_RECORD_MMAP2:
@@ -429,6 +432,7 @@ void pgb_session_free(struct pgb_session *session)
 	pthread_mutex_destroy(&session->place_lock);
 	pgb_tasks_release(&session->tasks);
 	pgb_array_release(&session->ended);
+	pgb_switches_release(&session->switches);
 	pgb_array_release(&session->awaiting);
 	pgb_array_release(&session->executables);
 	free(session);

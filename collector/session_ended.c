@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that have ended, kept for a while: samples of AUX areas are told later than they were
- * taken, and may be of somebody who is gone by then.
+ * Samples of AUX areas are told later than they were taken: who ran then, and threads that have
+ * ended, kept for a while, as samples may be of somebody who is gone by then.
  */
 #include "collector/session_private.h"
 
@@ -45,4 +45,11 @@ uint32_t pgb_session_process_of(void *context, uint32_t tid)
 		if (session->ended.items[i].tid == tid)
 			pid = session->ended.items[i].pid;
 	return pid;
+}
+
+bool pgb_session_thread_at(void *context, uint32_t cpu, uint64_t time_ns, struct pgb_switch *thread)
+{
+	const struct pgb_session_counter *counter = context;
+
+	return pgb_switches_find(&counter->session->switches, cpu, time_ns, thread);
 }

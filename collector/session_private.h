@@ -47,6 +47,7 @@ struct pgb_session {
 	size_t waiting_count;
 	struct pgb_tasks tasks;
 	PGB_ARRAY(struct pgb_session_ended) ended; /* where AUX areas are read; oldest first */
+	struct pgb_switches switches;
 	PGB_ARRAY(uint32_t) awaiting;	 /* pids whose exec has not mapped its program yet */
 	PGB_ARRAY(uint32_t) executables; /* binaries that were started as programs */
 	struct pgb_session_stats stats;
@@ -70,6 +71,9 @@ void pgb_session_end_later(struct pgb_session *session, uint32_t pid, uint32_t t
 void pgb_session_begin_again(struct pgb_session *session, uint32_t pid, uint32_t tid);
 /* For the sink: the process of a thread, also of one that has ended; 0: not known. */
 uint32_t pgb_session_process_of(void *context, uint32_t tid);
+/* Likewise, who ran on a CPU at a time. */
+bool pgb_session_thread_at(void *context, uint32_t cpu, uint64_t time_ns,
+			   struct pgb_switch *thread);
 
 void pgb_session_counter_init(struct pgb_session_counter *counter, struct pgb_session *session,
 			      struct pgb_source_stats *stats);

@@ -151,32 +151,49 @@ struct decoding {
 	struct pgb_source_stats *stats;
 	const struct pgb_record *piece;
 	struct pgb_record who; /* the piece's, with the thread of the record */
-	uint32_t context;      /* that `who` was looked up for */
-	bool has_context, has_owner;
+	uint32_t context, pid; /* of the last context packet, and whose that is; 0: not known */
 };
 
-/* Whose a record is: what its context packet says, else whom the kernel took the piece from. */
+static bool find_by_time(struct decoding *decoding, const struct pgb_spe_record *spe)
+{
+	const struct pgb_sink *sink = decoding->sink;
+	const struct pgb_record *piece = decoding->piece;
+	struct pgb_switch thread;
+
+	if (!(spe->parts & PGB_SPE_HAS_TIME) || piece->aux_ticks == NULL ||
+	    sink->thread_at == NULL ||
+	    !sink->thread_at(sink->context, piece->cpu,
+			     pgb_ticks_to_ns(piece->aux_ticks, spe->time), &thread))
+		return false;
+	decoding->who.pid = thread.pid;
+	decoding->who.tid = thread.tid;
+	return true;
+}
+
+/*
+ * Whose a record is: what its context packet says, which few kernels write; else whom the kernel
+ * took the piece from; of a whole CPU: who ran there at the time.
+ */
 static bool find_owner(struct decoding *decoding, const struct pgb_spe_record *spe)
 {
 	const struct pgb_sink *sink = decoding->sink;
-	bool has_context = spe->parts & PGB_SPE_HAS_CONTEXT && spe->context != 0;
-	uint32_t pid = 0;
+	uint32_t context = spe->parts & PGB_SPE_HAS_CONTEXT ? spe->context : 0;
 
-	if (has_context == decoding->has_context && spe->context == decoding->context)
-		return decoding->has_owner;
-	decoding->has_context = has_context;
-	decoding->context = spe->context;
-	if (has_context && sink->process_of)
-		pid = sink->process_of(sink->context, spe->context);
-	if (pid) {
-		decoding->who.pid = pid;
-		decoding->who.tid = spe->context;
-	} else {
-		decoding->who.pid = decoding->piece->pid;
-		decoding->who.tid = decoding->piece->tid;
+	if (context != decoding->context) {
+		decoding->context = context;
+		decoding->pid =
+			context && sink->process_of ? sink->process_of(sink->context, context) : 0;
 	}
-	decoding->has_owner = pid || !decoding->piece->aux_of_cpu;
-	return decoding->has_owner;
+	if (decoding->pid) {
+		decoding->who.pid = decoding->pid;
+		decoding->who.tid = context;
+		return true;
+	}
+	if (decoding->piece->aux_of_cpu)
+		return find_by_time(decoding, spe);
+	decoding->who.pid = decoding->piece->pid;
+	decoding->who.tid = decoding->piece->tid;
+	return true;
 }
 
 static bool is_kernel(uint64_t address)
@@ -281,11 +298,7 @@ static void decode_record(struct decoding *decoding, const struct pgb_spe_record
 static int decode_spe(const struct pgb_record *record, const struct pgb_decode_options *options,
 		      const struct pgb_sink *sink, struct pgb_source_stats *stats)
 {
-	struct decoding decoding = {.sink = sink,
-				    .stats = stats,
-				    .piece = record,
-				    .who = *record,
-				    .has_owner = !record->aux_of_cpu};
+	struct decoding decoding = {.sink = sink, .stats = stats, .piece = record, .who = *record};
 	struct pgb_cursor bytes = record->aux_bytes;
 	struct pgb_spe_damage damage = {0};
 	struct pgb_spe_record spe;

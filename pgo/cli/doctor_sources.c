@@ -79,9 +79,10 @@ static void add_scope(struct doctor *doctor, const char *name, const struct pgb_
 	pgb_text_add(&text, everybody ? "; programs, -p and -a"
 				      : "; programs and -p; -a needs CAP_PERFMON or "
 					"kernel.perf_event_paranoid at 0");
-	if (source->reads_aux)
-		pgb_text_add(&text, ", and a kernel with CONFIG_PID_IN_CONTEXTIDR, else nobody "
-				    "knows whose a sample is");
+	if (source->reads_aux && !pgb_host_kernel_since(&doctor->host, 5, 8))
+		pgb_text_add(&text,
+			     ", which wants Linux 5.8 or a kernel with "
+			     "CONFIG_PID_IN_CONTEXTIDR, else nobody knows whose a sample is");
 	pgb_doctor_add(&doctor->sources, PGB_FINDING_NOTE, name, NULL, "%s: %s", name,
 		       pgb_text_string(&text));
 	pgb_text_release(&text);

@@ -100,6 +100,8 @@ root_says arm 'CONFIG_ARM_SPE_PMU'
 pmu arm arm_spe_0
 echo 12 >arm/sys/bus/event_source/devices/arm_spe_0/type
 root_says arm 'spe works'
+stdout_lacks 'CONFIG_PID_IN_CONTEXTIDR'
+echo 5.4.0 >arm/proc/sys/kernel/osrelease
 root_says arm 'CONFIG_PID_IN_CONTEXTIDR'
 machine locked "$intel"
 echo 4 >locked/proc/sys/kernel/perf_event_paranoid

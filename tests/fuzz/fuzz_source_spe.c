@@ -42,6 +42,14 @@ static uint32_t process_of(void *context, uint32_t tid)
 	return tid & 1 ? tid & 0xffff : 0;
 }
 
+static bool thread_at(void *context, uint32_t cpu, uint64_t time_ns, struct pgb_switch *thread)
+{
+	(void)context;
+	(void)cpu;
+	*thread = (struct pgb_switch){.pid = 44, .tid = 45};
+	return time_ns & 1;
+}
+
 static void read_packets(struct pgb_cursor bytes)
 {
 	uint64_t start = bytes.offset, covered = 0, size_bytes = pgb_cursor_left(&bytes);
@@ -71,14 +79,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 	uint8_t flags = pgb_cursor_u8(&cursor);
 	struct pgb_record record = {.type = PERF_RECORD_AUX, .pid = 42, .tid = 43};
 	struct pgb_source_stats stats = {0};
+	static const struct pgb_ticks ticks = {.zero_ns = 99, .multiplier = 3, .shift = 63};
 	struct given given = {0};
 	struct pgb_sink sink = {.trace = count_trace,
 				.ip = count_ip,
 				.process_of = flags & 16 ? process_of : NULL,
+				.thread_at = thread_at,
 				.context = &given};
 
 	cursor.offset = flags & 64 ? 7 : 0;
 	record.aux_of_cpu = flags & 32;
+	record.aux_ticks = flags & 128 ? &ticks : NULL;
 	record.aux.flags = flags & 15;
 	record.aux.size_bytes = pgb_cursor_left(&cursor);
 	record.aux_bytes = cursor;

@@ -74,6 +74,7 @@ check_spe() {
 		"--context --collisions 3 --chunk 4096 --all-operations" "--no-timestamps" \
 		"--every-packet --all-operations --previous-target" \
 		"--every-packet --align 1 --context --kernel-every 3 --squashed 5" \
+		"--switches 4 --chunk 1000" "--switches 1 --previous-target --align 1" \
 		"--damage 7 --chunk 1000" "--damage 3 --every-packet --align 1" \
 		"--cut 2 --chunk 500 --previous-target" "--cut 1 --align 1 --chunk 300"; do
 		# shellcheck disable=SC2086

@@ -14,7 +14,8 @@
 #define CONFIG_TIMESTAMPS     UINT64_C(1)
 #define CONFIG_JITTER	      (UINT64_C(1) << 16)
 #define CONFIG_BRANCH_FILTER  (UINT64_C(1) << 32)
-#define EVENT_RETIRED	      2 /* config1: what was squashed makes no record */
+#define STRANGER	      100000 /* this much behind the process that is traced */
+#define EVENT_RETIRED	      2	     /* config1: what was squashed makes no record */
 
 /* The top byte of an instruction's address: not secure, exception level 0. */
 #define USER_ADDRESS	   (UINT64_C(0x80) << 56)
@@ -218,6 +219,28 @@ static void put_squashed_record(struct encoder *encoder, const struct lab_sample
 	end_record(encoder, time_ns);
 }
 
+/* The same branch of another process, whose turn is over before the next sample. */
+static void put_stranger(struct encoder *encoder, const struct lab_sample *sample)
+{
+	const struct perf_event_attr *attr = &encoder->events[1].attr;
+	struct perf_bytes *records = &encoder->recording.out.records;
+	struct perf_bytes *out = &encoder->chunk;
+	struct perf_identity *who = &encoder->recording.who;
+	uint32_t stranger = who->pid + STRANGER;
+
+	who->time_ns++;
+	perf_encode_switch_cpu_wide(records, attr, who, PERF_RECORD_MISC_SWITCH_OUT, stranger,
+				    stranger);
+	put_packet(out, PACKET_ADDRESS_PC, sample->address | USER_ADDRESS, 8);
+	put_packet(out, PACKET_OPERATION_BRANCH, 1, 1);
+	put_packet(out, PACKET_EVENTS_2, 1u << EVENT_BIT_RETIRED, 2);
+	put_packet(out, PACKET_ADDRESS_TARGET, sample->address | USER_ADDRESS, 8);
+	put_packet(out, PACKET_TIMESTAMP, who->time_ns + 1, 8);
+	perf_put_padding(out, 0, encoder->options->record_alignment);
+	who->time_ns += 2;
+	perf_encode_switch_cpu_wide(records, attr, who, 0, stranger, stranger);
+}
+
 static void put_record(struct encoder *encoder, const struct lab_sample *sample, uint64_t time_ns)
 {
 	struct perf_bytes *out = &encoder->chunk;
@@ -289,12 +312,17 @@ static void cut_last(struct encoder *encoder)
 	encoder->has_last = false;
 }
 
+static bool has_area_of_cpu(const struct lab_spe_options *options)
+{
+	return options->context || options->switch_every > 0;
+}
+
 /* The AUX record tells that data is there, AUXTRACE carries it. */
 static int write_chunk(struct encoder *encoder, struct pgb_error *error)
 {
 	struct lab_recording *recording = &encoder->recording;
 	struct perf_bytes *records = &recording->out.records;
-	bool per_cpu = encoder->options->context;
+	bool per_cpu = has_area_of_cpu(encoder->options);
 	uint64_t flags = 0;
 	size_t start;
 
@@ -359,6 +387,8 @@ static int encode_trace(struct encoder *encoder, struct lab_trace *trace, struct
 		encoder->last = sample;
 		encoder->has_last = !is_due(encoder, encoder->options->damage_every);
 		put_record(encoder, &sample, encoder->recording.who.time_ns);
+		if (is_due(encoder, encoder->options->switch_every))
+			put_stranger(encoder, &sample);
 		if (encoder->chunk.length >= encoder->options->chunk_bytes) {
 			code = write_chunk(encoder, error);
 			if (code != 0)
@@ -390,6 +420,10 @@ static void describe_events(struct encoder *encoder)
 	dummy->id = spe->id + 1;
 	dummy->attr.type = PERF_TYPE_SOFTWARE;
 	dummy->attr.config = PERF_COUNT_SW_DUMMY;
+	if (encoder->options->switch_every > 0) {
+		spe->attr.inherit = dummy->attr.inherit = 0;
+		dummy->attr.context_switch = 1;
+	}
 }
 
 /* What perf needs before the first AUXTRACE: which PMU it was, and what its clock counts. */
@@ -401,7 +435,7 @@ static void write_info(struct encoder *encoder)
 	perf_put_u32(records, AUXTRACE_INFO_ARM_SPE);
 	perf_put_u32(records, 0);
 	perf_put_u64(records, SPE_TYPE);
-	perf_put_u64(records, encoder->options->context);
+	perf_put_u64(records, has_area_of_cpu(encoder->options));
 	perf_record_end(records, start);
 	start = perf_record_begin(records, TIME_CONV, 0);
 	perf_put_u64(records, 0); /* shift */
@@ -425,7 +459,7 @@ static int encode_traces(struct encoder *encoder, char *const *trace_paths, size
 		if (code != 0)
 			break;
 		encoder->thread_index = (uint32_t)i;
-		if (!encoder->options->context)
+		if (!has_area_of_cpu(encoder->options))
 			encoder->aux_offset = 0;
 		lab_recording_thread(&encoder->recording, encoder->options->name,
 				     encoder->options->pid, encoder->options->pid + (uint32_t)i);

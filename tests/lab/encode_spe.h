@@ -26,6 +26,9 @@ struct lab_spe_options {
 	uint64_t squashed_every; /* one of an operation that did not retire */
 	uint64_t damage_every;	 /* a byte that is no packet: that record is lost */
 	uint64_t cut_every;	 /* chunks that end inside a record, flagged as truncated */
+	/* Behind it another process has the CPU for a moment; context switches tell, in one area.
+	 */
+	uint64_t switch_every;
 	uint32_t pid;
 	const char *name;
 };

@@ -54,6 +54,9 @@ static const char usage_text[] =
 	"      --kernel-every N, --squashed N   records of the kernel, and of what never retired\n"
 	"      --damage N         each Nth record has a byte that is no packet\n"
 	"      --cut N            each Nth AUX record ends inside a record of SPE\n"
+	"      --switches N       of a whole CPU: behind each Nth record another process has a "
+	"turn,\n"
+	"                         which context switches tell\n"
 	"ibs:  --capabilities N   CPUID 0x8000001b [0xfff, Zen 4]\n"
 	"      --fused            sample a compare and its jump as one\n"
 	"      --rip-invalid N    each Nth sample has no valid address\n"
@@ -92,6 +95,7 @@ enum option_code {
 	OPTION_SQUASHED,
 	OPTION_DAMAGE,
 	OPTION_CUT,
+	OPTION_SWITCHES,
 	OPTION_FLAG /* and an index into flags_of() behind it */
 };
 
@@ -118,6 +122,7 @@ static const struct option options[] = {
 	{"squashed", required_argument, NULL, OPTION_SQUASHED},
 	{"damage", required_argument, NULL, OPTION_DAMAGE},
 	{"cut", required_argument, NULL, OPTION_CUT},
+	{"switches", required_argument, NULL, OPTION_SWITCHES},
 	{"mispredicts", no_argument, NULL, OPTION_FLAG + 0},
 	{"types", no_argument, NULL, OPTION_FLAG + 1},
 	{"hw-index", no_argument, NULL, OPTION_FLAG + 2},
@@ -206,6 +211,8 @@ static uint64_t *number_option(struct arguments *arguments, int option)
 		return &arguments->spe.damage_every;
 	case OPTION_CUT:
 		return &arguments->spe.cut_every;
+	case OPTION_SWITCHES:
+		return &arguments->spe.switch_every;
 	case OPTION_RIP_INVALID:
 		return &arguments->ibs.rip_invalid_every;
 	default:

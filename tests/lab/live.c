@@ -96,8 +96,8 @@ static void open_host(struct lab_live *live)
 	live->host.perf_paranoid = -1;
 }
 
-/* The process of the recording: the first that is named. */
-static pid_t find_process(const struct arguments *arguments)
+/* The first record that names a process, and when it began. */
+static struct pgb_record find_start(const struct arguments *arguments)
 {
 	const struct pgb_feed_perfdata_config config = {.path = arguments->recording};
 	struct pgb_record record = {0};
@@ -109,13 +109,14 @@ static pid_t find_process(const struct arguments *arguments)
 	while (pgb_feed_next(feed, &record, &error) > 0 && record.type != PERF_RECORD_COMM)
 		;
 	pgb_feed_free(feed);
-	return (pid_t)record.subject_pid;
+	return record;
 }
 
 static void open_feed(struct lab_live *live)
 {
 	const struct arguments *arguments = live->arguments;
-	pid_t pid = find_process(arguments);
+	const struct pgb_record start = find_start(arguments);
+	pid_t pid = (pid_t)start.subject_pid;
 	char *task = pgb_format("/proc/%d/task/%d/comm", (int)pid, (int)pid);
 	struct pgb_source_plan plan;
 	struct pgb_error error = {0};
@@ -129,6 +130,8 @@ static void open_feed(struct lab_live *live)
 					      .ring_pages = arguments->ring_pages,
 					      .aux_pages = arguments->aux_pages};
 
+	/* what the hardware wrote into its trace are times of the recording */
+	fake_perf_set_ticks(live->perf, start.time_ns, (uint32_t)arguments->stretch, 0);
 	fake_root_write(live->root, task, "program");
 	free(task);
 	if (arguments->source->plan(&live->host, NULL, &plan, &error) < 0)
@@ -273,7 +276,9 @@ static void write_record(struct lab_live *live, const struct pgb_record *record)
 	int cpu = (int)(live->written / arguments->stay % live->host.cpus_online.count);
 	bool side_band = record->type != PERF_RECORD_SAMPLE && record->type != PERF_RECORD_AUX;
 	struct fake_event *event = event_on(live, cpu, side_band);
-	struct pgb_record kept = *record;
+	struct pgb_record kept = *record, lost = {.type = PERF_RECORD_LOST, .cpu = record->cpu};
+	uint64_t refused = live->refused;
+	bool fits;
 
 	if (live->first_ns == 0)
 		live->first_ns = record->time_ns;
@@ -285,7 +290,10 @@ static void write_record(struct lab_live *live, const struct pgb_record *record)
 	if (arguments->throttle && live->written % arguments->throttle == 0)
 		throttle(live, event_on(live, cpu, false));
 	kept.aux_of_cpu = arguments->all_processes;
-	if (deliver(live, event, record))
+	fits = deliver(live, event, record);
+	if (live->refused > refused)
+		pgb_session_dispatch(live->reference, &lost);
+	if (fits)
 		pgb_session_dispatch(live->reference, &kept);
 	give_turn(live);
 }

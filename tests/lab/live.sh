@@ -90,6 +90,9 @@ check_machine() {
 		check spe "$2" "" 300000 "--period 3 --random 0 --previous-target --chunk 700"
 		check spe "$2" "" 300000 "--period 3 --random 0 --every-packet --context --chunk 900" \
 			--all-processes
+		# who ran is in no packet: what tells it comes by the same CPU, and in its order
+		check spe "$2" "" 300000 "--period 7 --random 0 --switches 3 --chunk 900" \
+			--all-processes --stay 1000000000 --stretch 300000
 		check lbr "$2" "" 100000 "--period 37 --hardware brbe-32" --machine neoverse
 		return
 	fi

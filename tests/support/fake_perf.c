@@ -37,6 +37,9 @@ struct fake_perf {
 	void *refuse_context;
 	size_t descriptors_max, locked_bytes_max, locked_bytes;
 	uint64_t now_ns;
+	uint64_t ticks; /* 0: there is no counter */
+	uint32_t ticks_multiplier;
+	uint16_t ticks_shift;
 	unsigned int polls;
 };
 
@@ -150,6 +153,9 @@ static int fake_map(void *context, int fd, size_t size_bytes, int protection, of
 	event->ring = (struct ring){.page = memory, .map_bytes = size_bytes};
 	event->ring.page->data_offset = page_bytes;
 	event->ring.page->data_size = data_bytes;
+	event->ring.page->cap_user_time = perf->ticks != 0;
+	event->ring.page->time_mult = perf->ticks_multiplier;
+	event->ring.page->time_shift = perf->ticks_shift;
 	event->public.output = &event->public;
 	*address = memory;
 	return 0;
@@ -325,6 +331,12 @@ static uint64_t fake_clock(void *context)
 	return ((struct fake_perf *)context)->now_ns;
 }
 
+static uint64_t fake_raw_clock(void *context, uint64_t *ticks)
+{
+	*ticks = ((struct fake_perf *)context)->ticks;
+	return fake_clock(context);
+}
+
 struct fake_perf *fake_perf_new(void)
 {
 	struct fake_perf *perf = pgb_calloc(1, sizeof(*perf));
@@ -339,6 +351,7 @@ struct fake_perf *fake_perf_new(void)
 		.read = fake_read,
 		.close = fake_close,
 		.clock_ns = fake_clock,
+		.raw_clock_ns = fake_raw_clock,
 		.context = perf,
 	};
 	return perf;
@@ -373,6 +386,13 @@ void fake_perf_limit(struct fake_perf *perf, size_t descriptors_max, size_t lock
 void fake_perf_set_clock(struct fake_perf *perf, uint64_t now_ns)
 {
 	perf->now_ns = now_ns;
+}
+
+void fake_perf_set_ticks(struct fake_perf *perf, uint64_t now, uint32_t multiplier, uint16_t shift)
+{
+	perf->ticks = now;
+	perf->ticks_multiplier = multiplier;
+	perf->ticks_shift = shift;
 }
 
 struct fake_event *fake_perf_event(struct fake_perf *perf, size_t index)

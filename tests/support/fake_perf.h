@@ -46,6 +46,11 @@ void fake_perf_refuse(struct fake_perf *perf, fake_refuse refuse, void *context)
 /* From then on opening says EMFILE; mapping says EPERM. 0: no limit. */
 void fake_perf_limit(struct fake_perf *perf, size_t descriptors_max, size_t locked_bytes_max);
 void fake_perf_set_clock(struct fake_perf *perf, uint64_t now_ns);
+/*
+ * The counter says `now`, and counts so many ns >> shift for each tick: rings that are mapped from
+ * then on tell so. At first there is no counter.
+ */
+void fake_perf_set_ticks(struct fake_perf *perf, uint64_t now, uint32_t multiplier, uint16_t shift);
 
 /* Events in the order of opening, closed ones too; NULL where there is none. Borrowed. */
 struct fake_event *fake_perf_event(struct fake_perf *perf, size_t index);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -159,6 +160,8 @@ static void what_is_opened(void **state)
 	assert_int_equal(side_band->attr.config, PERF_COUNT_SW_DUMMY);
 	assert_int_equal(side_band->attr.mmap2 + side_band->attr.comm_exec + side_band->attr.task,
 			 3);
+	assert_int_equal(side_band->attr.context_switch, 0);
+	assert_int_equal(side_band->attr.clockid, CLOCK_MONOTONIC);
 	assert_ptr_equal(side_band->output, first);
 	assert_int_equal(pgb_feed_live_ring_bytes(fixture.feed) % (CPUS * fixture.page_bytes), 0);
 	tear_down(&fixture);
@@ -326,6 +329,35 @@ static void the_whole_system_is_tried_on_a_cpu(void **state)
 	assert_int_equal(pgb_feed_next(fixture.feed, &record, NULL), 1);
 	assert_int_equal(record.type, PERF_RECORD_AUX);
 	assert_true(record.aux_of_cpu);
+	assert_null(record.aux_ticks); /* there is no counter */
+	tear_down(&fixture);
+}
+
+/* Who ran is told by switches, and the hardware's times by the same clock as those of records. */
+static void the_whole_system_tells_who_ran(void **state)
+{
+	struct fixture fixture;
+	struct pgb_record record;
+	struct fake_event *spe, *side_band;
+
+	(void)state;
+	set_up(&fixture);
+	fake_perf_set_ticks(fixture.perf, 1000, 40 << 10, 10);
+	assert_int_equal(open_feed(&fixture, (struct pgb_feed_live_config){.system_wide = true}),
+			 0);
+	spe = spe_event(&fixture, -1, 0);
+	side_band = fake_perf_event(fixture.perf, 2);
+	assert_int_equal(spe->attr.context_switch, 0);
+	assert_int_equal(side_band->attr.context_switch, 1);
+	assert_int_equal(side_band->attr.clockid, CLOCK_MONOTONIC_RAW);
+	assert_int_equal(spe->attr.clockid, CLOCK_MONOTONIC_RAW);
+	pgb_feed_enable(fixture.feed, NULL);
+	write_bytes(&fixture, spe, 42, 0xa, 64, 0);
+	fake_perf_set_clock(fixture.perf, fixture.now_ns += 1000000000);
+	assert_int_equal(pgb_feed_next(fixture.feed, &record, NULL), 1);
+	assert_non_null(record.aux_ticks);
+	assert_true(pgb_ticks_to_ns(record.aux_ticks, 1000) == UINT64_C(2000000000000));
+	assert_true(pgb_ticks_to_ns(record.aux_ticks, 1025) == UINT64_C(2000000001000));
 	tear_down(&fixture);
 }
 
@@ -380,6 +412,7 @@ int main(void)
 		cmocka_unit_test(what_stopped_unseen_is_started_again),
 		cmocka_unit_test(impossible_pieces),
 		cmocka_unit_test(the_whole_system_is_tried_on_a_cpu),
+		cmocka_unit_test(the_whole_system_tells_who_ran),
 		cmocka_unit_test(areas_shrink_when_locked_memory_is_short),
 		cmocka_unit_test(an_inherited_event_is_enough),
 	};

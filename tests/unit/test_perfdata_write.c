@@ -212,6 +212,59 @@ static void on_attach(void *context, const struct pgb_session *session)
 		event->hung_up = true;
 }
 
+/* ---- the whole system: who ran is told by switches alone */
+
+enum { TICK_NS = 40, TICKS_AT_START = 5000, STRANGER = 0x3fffff, SLICE_NS = 4000 };
+
+static void put_switch(struct world *world, struct fake_event *event, uint32_t from, uint32_t to)
+{
+	struct perf_identity who = next_identity(world, event, from);
+	struct perf_bytes bytes = {0};
+
+	perf_encode_switch_cpu_wide(&bytes, &event->attr, &who, PERF_RECORD_MISC_SWITCH_OUT, to,
+				    to);
+	put(world, event, &bytes);
+}
+
+/* Two slices of time, one of this process; the same branch in both. */
+static void put_slices(struct world *world, int cpu, uint64_t at)
+{
+	struct fake_event *spe = find_event(world, cpu, false);
+	struct fake_event *side_band = find_event(world, cpu, true);
+	const uint32_t threads[] = {(uint32_t)getpid(), STRANGER};
+	struct perf_identity who;
+	struct perf_bytes bytes = {0};
+
+	for (size_t i = 0; i < 2; i++) {
+		put_switch(world, side_band, threads[1 - i], threads[i]);
+		world->now_ns += SLICE_NS;
+		put_address(&bytes, 0xb0, at);
+		perf_put_u16(&bytes, 0x014a);
+		perf_put_uint(&bytes, 0x004252, 3);
+		perf_put_uint(&bytes, 0x71, 1);
+		perf_put_u64(&bytes, TICKS_AT_START + (world->now_ns - CLOCK_NS) / TICK_NS);
+		perf_put_padding(&bytes, 0, 64);
+		world->now_ns += SLICE_NS;
+	}
+	who = next_identity(world, spe, 0);
+	assert_true(fake_perf_write_aux(world->perf, spe, &who, bytes.data, bytes.length, 0));
+	perf_bytes_release(&bytes);
+}
+
+static void on_everything(void *context, const struct pgb_session *session)
+{
+	struct world *world = context;
+	struct fake_event *event;
+
+	(void)session;
+	for (size_t i = 0; (event = fake_perf_event(world->perf, i)) != NULL; i++)
+		event->enabled = true;
+	for (unsigned int i = 0; i < SAMPLES / 2; i++)
+		put_slices(world, (int)(i % 3), world->address + 4 * (i % 8));
+	for (size_t i = 0; (event = fake_perf_event(world->perf, i)) != NULL; i++)
+		event->hung_up = true;
+}
+
 static char *edges_of(struct pgb_session *session, const char *path)
 {
 	struct pgb_addrspace *space = pgb_session_addrspace(session);
@@ -263,9 +316,13 @@ static char *edges_of_file(const struct world *world, struct pgb_source_stats *s
 	return edges;
 }
 
-static void check(const struct pgb_source *source, enum fake_machine machine, bool attach)
+enum whom { A_PROGRAM, A_PROCESS, EVERYTHING };
+
+static void check(const struct pgb_source *source, enum fake_machine machine, enum whom whom)
 {
 	static const char *const argv[] = {"true", NULL};
+	void (*const opened[])(void *, const struct pgb_session *) = {on_launch, on_attach,
+								      on_everything};
 	const pid_t pids[] = {getpid()};
 	struct world world;
 	struct pgb_session_config config;
@@ -275,13 +332,15 @@ static void check(const struct pgb_source *source, enum fake_machine machine, bo
 	char *live, *again;
 
 	set_up(&world, source, machine);
+	fake_perf_set_ticks(world.perf, TICKS_AT_START, TICK_NS << 10, 10);
 	config = (struct pgb_session_config){.sys = fake_perf_sys(world.perf),
 					     .host = &world.host,
 					     .source = source,
-					     .argv = attach ? NULL : argv,
+					     .argv = whom == A_PROGRAM ? argv : NULL,
 					     .pids = pids,
-					     .pid_count = attach,
-					     .opened = attach ? on_attach : on_launch,
+					     .pid_count = whom == A_PROCESS,
+					     .system_wide = whom == EVERYTHING,
+					     .opened = opened[whom],
 					     .raw_path = world.raw,
 					     .context = &world};
 	assert_int_equal(pgb_session_new(&session, &config, &error), 0);
@@ -297,6 +356,10 @@ static void check(const struct pgb_source *source, enum fake_machine machine, bo
 	assert_string_equal(live, again);
 	assert_memory_equal(&stats, &pgb_session_stats(session)->source, sizeof(stats));
 	assert_int_equal(stats.samples, SAMPLES);
+	if (whom == EVERYTHING) {
+		assert_int_equal(stats.ownerless, 0);
+		assert_int_equal(pgb_session_stats(session)->mapped, SAMPLES / 2);
+	}
 	free(live);
 	free(again);
 	pgb_session_free(session);
@@ -306,20 +369,27 @@ static void check(const struct pgb_source *source, enum fake_machine machine, bo
 static void a_program_again(void **state)
 {
 	(void)state;
-	check(&pgb_source_ip, FAKE_SKYLAKE, false);
-	check(&pgb_source_lbr, FAKE_SKYLAKE, false);
-	check(&pgb_source_ibs, FAKE_ZEN2, false);
-	check(&pgb_source_spe, FAKE_NEOVERSE, false);
+	check(&pgb_source_ip, FAKE_SKYLAKE, A_PROGRAM);
+	check(&pgb_source_lbr, FAKE_SKYLAKE, A_PROGRAM);
+	check(&pgb_source_ibs, FAKE_ZEN2, A_PROGRAM);
+	check(&pgb_source_spe, FAKE_NEOVERSE, A_PROGRAM);
 }
 
 /* What was mapped before is in no ring: it is told from /proc. */
 static void a_running_process_again(void **state)
 {
 	(void)state;
-	check(&pgb_source_ip, FAKE_SKYLAKE, true);
-	check(&pgb_source_lbr, FAKE_SKYLAKE, true);
-	check(&pgb_source_ibs, FAKE_ZEN2, true);
-	check(&pgb_source_spe, FAKE_NEOVERSE, true);
+	check(&pgb_source_ip, FAKE_SKYLAKE, A_PROCESS);
+	check(&pgb_source_lbr, FAKE_SKYLAKE, A_PROCESS);
+	check(&pgb_source_ibs, FAKE_ZEN2, A_PROCESS);
+	check(&pgb_source_spe, FAKE_NEOVERSE, A_PROCESS);
+}
+
+/* Whose samples are is in no packet, as most kernels are built: the file has what tells it. */
+static void everything_again(void **state)
+{
+	(void)state;
+	check(&pgb_source_spe, FAKE_NEOVERSE, EVERYTHING);
 }
 
 static void nothing_is_left_of_what_did_not_start(void **state)
@@ -371,6 +441,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_program_again),
 		cmocka_unit_test(a_running_process_again),
+		cmocka_unit_test(everything_again),
 		cmocka_unit_test(nothing_is_left_of_what_did_not_start),
 		cmocka_unit_test(a_folder_that_is_not_there),
 	};

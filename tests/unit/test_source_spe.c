@@ -50,6 +50,14 @@ static uint32_t process_of(void *context, uint32_t tid)
 	return tid >= 100 && tid < 200 ? 100 : 0;
 }
 
+/* On CPU 2, from 1000 ns on, thread 33 of process 30 ran. */
+static bool thread_at(void *context, uint32_t cpu, uint64_t time_ns, struct pgb_switch *thread)
+{
+	(void)context;
+	*thread = (struct pgb_switch){.pid = 30, .tid = 33};
+	return cpu == 2 && time_ns >= 1000;
+}
+
 static struct pgb_cursor bytes_of(const char *text, uint8_t *bytes)
 {
 	size_t count = 0;
@@ -314,6 +322,73 @@ static const struct decode_row {
 	{__LINE__, "", "", {.aux_gaps = 1, .aux_truncated = 1}, 0, PERF_AUX_FLAG_TRUNCATED, 64},
 };
 
+/* A tick is 10 ns. */
+static const struct time_row {
+	int line;
+	const char *bytes, *text;
+	uint32_t cpu;
+	bool of_cpu, has_ticks, has_switches;
+	uint64_t ownerless;
+} time_rows[] = {
+	{__LINE__, PC "71 64 00 00 00 00 00 00 00", "30/33:1000", 2, 1, 1, 1, 0},
+	{__LINE__, PC "71 63 00 00 00 00 00 00 00", "", 2, 1, 1, 1, 1},
+	{__LINE__, PC "71 64 00 00 00 00 00 00 00", "", 1, 1, 1, 1, 1},
+	/* without a time, or a clock, or switches */
+	{__LINE__, PC END, "", 2, 1, 1, 1, 1},
+	{__LINE__, PC "71 64 00 00 00 00 00 00 00", "", 2, 1, 0, 1, 1},
+	{__LINE__, PC "71 64 00 00 00 00 00 00 00", "", 2, 1, 1, 0, 1},
+	/* a context packet knows better, where somebody knows its thread */
+	{__LINE__, "64 6e 00 00 00 " PC "71 64 00 00 00 00 00 00 00", "100/110:1000", 2, 1, 1, 1,
+	 0},
+	{__LINE__, "64 05 00 00 00 " PC "71 64 00 00 00 00 00 00 00", "30/33:1000", 2, 1, 1, 1, 0},
+	/* of a thread's own event it is told */
+	{__LINE__, PC "71 64 00 00 00 00 00 00 00", "7/8:1000", 2, 0, 1, 1, 0},
+};
+
+static void test_owner_by_time(void **state)
+{
+	static const struct pgb_ticks ticks = {.zero_ns = 0, .multiplier = 40, .shift = 2};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(time_rows) / sizeof(time_rows[0]); i++) {
+		const struct time_row *row = &time_rows[i];
+		uint8_t bytes[BYTES_MAX];
+		struct pgb_record record = {
+			.type = PERF_RECORD_AUX, .pid = 7, .tid = 8, .cpu = row->cpu};
+		struct pgb_source_stats stats = {0};
+		struct pgb_text text = {0};
+		struct pgb_sink sink = {.trace = write_trace,
+					.ip = write_ip,
+					.process_of = process_of,
+					.thread_at = row->has_switches ? thread_at : NULL,
+					.context = &text};
+
+		record.aux_bytes = bytes_of(row->bytes, bytes);
+		record.aux.size_bytes = pgb_cursor_left(&record.aux_bytes);
+		record.aux_of_cpu = row->of_cpu;
+		record.aux_ticks = row->has_ticks ? &ticks : NULL;
+		assert_int_equal(pgb_source_spe.decode(&record, NULL, &sink, &stats), 0);
+		if (strcmp(pgb_text_string(&text), row->text) != 0 ||
+		    stats.ownerless != row->ownerless)
+			fail_msg("line %d: '%s'", row->line, pgb_text_string(&text));
+		pgb_text_release(&text);
+	}
+}
+
+static void test_ticks(void **state)
+{
+	/* 24 MHz, as an arm64 kernel has it after a month */
+	const struct pgb_ticks ticks = {
+		.zero_ns = (uint64_t)-1000, .multiplier = 0xa6aaaaab, .shift = 26};
+	uint64_t month = UINT64_C(30) * 86400 * 24000000;
+
+	(void)state;
+	assert_true(pgb_ticks_to_ns(&ticks, 0) == (uint64_t)-1000);
+	assert_true(pgb_ticks_to_ns(&ticks, 24) == 0);
+	assert_true(pgb_ticks_to_ns(&ticks, month + 24) - pgb_ticks_to_ns(&ticks, month) == 1000);
+	assert_true(pgb_ticks_to_ns(&ticks, month) / 1000000 > UINT64_C(2591999999));
+}
+
 static void test_decode(void **state)
 {
 	(void)state;
@@ -457,10 +532,9 @@ static void test_clusters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_decode),
-		cmocka_unit_test(test_plan),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_clusters),
+		cmocka_unit_test(test_decode),	 cmocka_unit_test(test_owner_by_time),
+		cmocka_unit_test(test_ticks),	 cmocka_unit_test(test_plan),
+		cmocka_unit_test(test_refusals), cmocka_unit_test(test_clusters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

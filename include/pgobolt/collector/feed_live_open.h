@@ -49,6 +49,8 @@ struct pgb_live_set {
 	const struct pgb_perf_sys *sys;
 	struct pgb_record_format format;
 	bool system_wide;
+	bool uses_ticks;	/* records have CLOCK_MONOTONIC_RAW, not CLOCK_MONOTONIC */
+	struct pgb_ticks ticks; /* to that; multiplier 0: not known */
 	/* As they were opened; the last one is for CPUs that need another for mappings. */
 	struct perf_event_attr attrs[PGB_FEED_LIVE_ATTRS_MAX + 1];
 	size_t attr_count;
@@ -57,6 +59,17 @@ struct pgb_live_set {
 	PGB_ARRAY(struct pgb_live_late) late;
 	PGB_ARRAY(struct pgb_live_late_id) late_ids;
 };
+
+/* feed_live_late.c: false: a sample to leave out. In order of time, as FORK comes before its
+ * effect. */
+bool pgb_live_accept(struct pgb_live_set *set, const struct pgb_record *record);
+
+/* feed_live_ticks.c */
+bool pgb_live_uses_ticks(const struct pgb_feed_live_config *config);
+/* Now, by the clock that the records have. */
+uint64_t pgb_live_now_ns(const struct pgb_live_set *set);
+/* Find out how ticks become times; rings are open. */
+void pgb_live_set_ticks(struct pgb_live_set *set);
 
 /* Errors as pgb_feed_live_new(). On failure nothing stays open. */
 int pgb_feed_live_open(struct pgb_live_set *set, const struct pgb_feed_live_config *config,

@@ -21,6 +21,7 @@ struct pgb_perfdata_user {
 	struct pgb_perfdata_events *events;
 	struct pgb_perfdata_order *order;
 	struct pgb_perfdata_areas *areas; /* NULL: they are not wanted */
+	struct pgb_ticks ticks;		  /* of the times in them; multiplier 0: not told */
 	struct pgb_feed_stats *stats;	  /* malformed, unknown */
 	struct pgb_perfdata_stream *stream;
 	bool rounds; /* ends of rounds say something about all records */

@@ -28,6 +28,11 @@ struct pgb_perf_sys {
 	int (*close)(void *context, int fd);
 	/* The clock that samples are stamped with (CLOCK_MONOTONIC), in ns. */
 	uint64_t (*clock_ns)(void *context);
+	/*
+	 * CLOCK_MONOTONIC_RAW, which goes as evenly as the CPU's counter, in ns; and what that
+	 * counter said just before: what Arm's hardware puts into its traces. 0: it has none.
+	 */
+	uint64_t (*raw_clock_ns)(void *context, uint64_t *ticks);
 	void *context;
 };
 

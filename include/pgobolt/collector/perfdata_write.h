@@ -27,6 +27,7 @@ struct pgb_perfdata_written_event {
 	const char *name;
 	const uint64_t *ids;
 	size_t id_count;
+	const struct pgb_ticks *ticks; /* of its AUX areas; NULL: ticks are times */
 };
 
 /*

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One perf record: header, body by type, sample fields by sample_type. Pure: bytes in, fields
- * out; cursors in the result point into the input.
- * Source: include/uapi/linux/perf_event.h, enum perf_event_type and its comments;
- * kernel/events/core.c perf_output_sample() for the order of sample fields.
+ * One perf record: header, body by type, sample fields by sample_type. Pure: bytes in, fields out;
+ * cursors in the result point into the input. Source: include/uapi/linux/perf_event.h, enum
+ * perf_event_type; kernel/events/core.c perf_output_sample() for the order of sample fields.
  */
 #ifndef PGOBOLT_COLLECTOR_RECORD_H
 #define PGOBOLT_COLLECTOR_RECORD_H
@@ -15,6 +14,7 @@
 
 #include "pgobolt/base/cursor.h"
 #include "pgobolt/base/error.h"
+#include "pgobolt/base/ticks.h"
 #include "pgobolt/collector/binary.h"
 
 /* Linux 6.8; behind the entries of a stack stands one u64 of counters for each. */
@@ -81,7 +81,8 @@ struct pgb_record {
 	struct pgb_cursor raw; /* payload behind its u32 size; empty where there is none */
 	/* A piece of the AUX area: PERF_SAMPLE_AUX; of AUX records where the feed has it. */
 	struct pgb_cursor aux_bytes;
-	bool aux_of_cpu; /* AUX: of all that ran on the CPU; whose it is pid and tid do not say */
+	bool aux_of_cpu; /* AUX: of all that ran on the CPU; pid and tid do not say whose */
+	const struct pgb_ticks *aux_ticks; /* AUX: of the times in it; NULL: not known */
 	/* Whom a side-band record is about: MMAP, COMM, FORK (the child), EXIT, ITRACE_START. */
 	uint32_t subject_pid, subject_tid;
 

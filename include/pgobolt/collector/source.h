@@ -16,6 +16,7 @@
 #include "pgobolt/collector/event.h"
 #include "pgobolt/collector/record.h"
 #include "pgobolt/collector/source_stats.h"
+#include "pgobolt/collector/switches.h"
 #include "pgobolt/collector/trace_counts.h"
 
 struct pgb_host;
@@ -49,6 +50,8 @@ struct pgb_sink {
 	void (*ip)(void *context, const struct pgb_record *record, uint64_t address);
 	/* The process of a thread; 0: not known. NULL: none is. */
 	uint32_t (*process_of)(void *context, uint32_t tid);
+	/* Who ran on a CPU at a time; false: not known. NULL: nothing is. */
+	bool (*thread_at)(void *context, uint32_t cpu, uint64_t time_ns, struct pgb_switch *thread);
 	void *context;
 };
 
