@@ -172,13 +172,17 @@ static void put_exec(struct world *world, struct fake_event *event, uint32_t pid
 	put(world, event, &bytes);
 }
 
-/* Of those that count on a CPU, the first and the last one that was opened. */
+/*
+ * Of those that count on a CPU, the first one that was opened, and the last one of the same task:
+ * an emulator's process has threads of its own.
+ */
 static struct fake_event *find_event(struct world *world, int cpu, bool last)
 {
 	struct fake_event *event, *found = NULL;
 
 	for (size_t i = 0; (event = fake_perf_event(world->perf, i)) != NULL; i++)
-		if (!event->closed && event->cpu == cpu && (last || found == NULL))
+		if (!event->closed && event->cpu == cpu &&
+		    (found == NULL || (last && event->pid == found->pid)))
 			found = event;
 	assert_non_null(found);
 	return found;
