@@ -12,7 +12,7 @@
 #include "pgobolt/collector/host.h"
 #include "pgobolt/collector/source.h"
 
-#define OTHER_SOURCES "-s instrument (exact counts, needs relocations), or -s ip"
+#define OTHER_SOURCES "-s walk (on any machine), -s instrument (exact counts), or -s ip"
 
 enum {
 	AMD_FAMILY_ZEN = 0x17, /* Zen and Zen 2; Hygon's 0x18 is one of them */

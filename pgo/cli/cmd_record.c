@@ -9,6 +9,7 @@
 #include "pgo/cli/cmd_record_summary.h"
 #include "pgobolt/base/limits.h"
 #include "pgobolt/base/text.h"
+#include "pgobolt/collector/source_cost.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/progress.h"
 #include "pgobolt/pgo/cli/table.h"
@@ -174,6 +175,21 @@ static const struct pgb_recorder_source *source_of(const char *name)
 	return NULL;
 }
 
+/* Sources that bring their own feed keep to --max-overhead. */
+static void show_cost(struct watch *watch, const struct pgb_recording *recording)
+{
+	const struct pgb_source *source = pgb_source_find(recording->source);
+	struct pgb_source_cost cost;
+	struct pgb_text text = {0};
+
+	if (source == NULL || source->open)
+		return;
+	cost = pgb_source_cost(source, recording->event, recording->rate);
+	pgb_source_cost_describe(&cost, &text);
+	pgb_output_note(watch->output, "  cost: %s (estimated)", pgb_text_string(&text));
+	pgb_text_release(&text);
+}
+
 static void show_choice(void *context, const struct pgb_recording *recording)
 {
 	struct watch *watch = context;
@@ -190,6 +206,7 @@ static void show_choice(void *context, const struct pgb_recording *recording)
 	else if (recording->rate.frequency_hz)
 		pgb_output_note(watch->output, "  event: %s, %" PRIu64 " times a second",
 				recording->event, recording->rate.frequency_hz);
+	show_cost(watch, recording);
 	if (watch->config.source != NULL)
 		return;
 	if (recording->reason[0] != '\0')

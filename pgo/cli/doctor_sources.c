@@ -8,6 +8,7 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/feed_live.h"
 #include "pgobolt/collector/perf_sys.h"
+#include "pgobolt/collector/source_cost.h"
 #include "pgobolt/pgo/recorder.h"
 #include "pgobolt/pgo/recording.h"
 
@@ -88,6 +89,28 @@ static void add_scope(struct doctor *doctor, const char *name, const struct pgb_
 	pgb_text_release(&text);
 }
 
+static void add_cost(struct doctor *doctor, const char *name, const struct pgb_source *source,
+		     const struct pgb_source_plan *plan)
+{
+	struct pgb_source_cost cost = pgb_source_cost(source, plan->event_name, plan->rate);
+	struct pgb_text text = {0};
+
+	if (source->open) {
+		pgb_doctor_add(&doctor->sources, PGB_FINDING_NOTE, name, NULL,
+			       "%s: programs and -p, not -a; costs 10%% of the CPU time "
+			       "(--max-overhead)",
+			       name);
+		return;
+	}
+	pgb_source_cost_describe(&cost, &text);
+	pgb_doctor_add(
+		&doctor->sources, PGB_FINDING_NOTE, name, NULL,
+		"%s: costs %s (estimated; less with a longer -c), of whatever is recorded: a "
+		"program, -p or -a",
+		name, pgb_text_string(&text));
+	pgb_text_release(&text);
+}
+
 static void choose(struct doctor *doctor, const struct pgb_recorder_source *source)
 {
 	if (doctor->automatic == NULL)
@@ -109,6 +132,7 @@ static void add_sampling(struct doctor *doctor, const struct pgb_recorder_source
 	pgb_doctor_add(&doctor->sources, PGB_FINDING_GOOD, row->name, NULL,
 		       "%s works: %s (event %s)", row->name, row->summary, plan.event_name);
 	add_scope(doctor, row->name, source, &plan);
+	add_cost(doctor, row->name, source, &plan);
 	choose(doctor, row);
 }
 
@@ -123,6 +147,9 @@ static void add_counting(struct doctor *doctor, const struct pgb_recorder_source
 	}
 	pgb_doctor_add(&doctor->sources, PGB_FINDING_GOOD, row->name, NULL,
 		       "%s works: %s, where that kept its relocations", row->name, row->summary);
+	pgb_doctor_add(&doctor->sources, PGB_FINDING_NOTE, row->name, NULL,
+		       "%s: programs, not -p or -a; they run several times as long while it counts",
+		       row->name);
 	if (!doctor->binary_is_unfit)
 		choose(doctor, row);
 }
