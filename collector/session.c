@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 
 #include "collector/session_private.h"
+#include "pgobolt/collector/record_stack.h"
 
 /* ---- samples */
 
@@ -204,10 +205,10 @@ static struct pgb_trace_stage *begin_traces(void *context, const struct pgb_reco
 static void take_trace(void *context, const struct pgb_record *record, uint64_t branch,
 		       uint64_t from, uint64_t to, unsigned int flags)
 {
-	struct pgb_trace_stage *stage = begin_traces(context, record);
+	const struct pgb_session_counter *counter = context;
+	const struct pgb_trace trace = {branch, from, to, flags};
 
-	pgb_trace_counts_put(stage, branch, from, to, flags);
-	pgb_trace_counts_settle(stage);
+	pgb_trace_counts_add(counter->fresh, record->pid, is_odd(counter), &trace, 1);
 }
 
 static void take_ip(void *context, const struct pgb_record *record, uint64_t address)
@@ -256,10 +257,14 @@ void pgb_session_decode_run(struct pgb_session_counter *counter, struct pgb_feed
 			    uint64_t samples_before)
 {
 	struct pgb_cursor bytes = pgb_cursor_of(run->bytes, run->size_bytes);
-	struct pgb_record record;
-	int code;
+	bool stacks = counter->session->config.source == &pgb_source_lbr;
+	struct pgb_record_way way = pgb_record_way_of(&run->format);
+	struct pgb_record record = {0};
 
-	while ((code = pgb_record_parse(&bytes, &run->format, &record)) != 0) {
+	while (pgb_cursor_left(&bytes) > 0) {
+		bool taken = stacks && pgb_record_take_stack(&way, &bytes, &record);
+		int code = taken ? 1 : pgb_record_parse(&bytes, &run->format, &record);
+
 		pgb_assert(code != PGB_E_TRUNCATED); /* its records are whole */
 		record.event = run->event;
 		if (code == 1) {

@@ -20,6 +20,7 @@ enum {
 	BRS_EVENT = 0xc4, /* retired taken branches: the only event that BRS works with */
 	BRS_DEPTH = 16,
 	X86_INSTRUCTION_BYTES_MAX = 15,
+	ENTRY_BYTES = sizeof(struct pgb_record_entry),
 };
 
 static unsigned int stack_depth(const struct pgb_host *host)
@@ -219,26 +220,32 @@ _Static_assert((int)PGB_BRANCH_MISPREDICTED == (int)PGB_ENTRY_MISPREDICTED &&
 		       (int)PGB_BRANCH_PREDICTED == (int)PGB_ENTRY_PREDICTED,
 	       "branch_flags() copies these bits");
 
-/* The entries of one stack, and where they go. */
+/* The entries of one stack that are left, and where they go. */
 struct decoding {
 	const struct pgb_record *record;
 	const struct pgb_sink *sink;
 	struct pgb_trace_stage *stage; /* NULL: to the sink one by one */
 	struct pgb_source_stats *stats;
-	const uint8_t *entries;
-	uint64_t count;
+	const uint8_t *at, *end;
+	struct pgb_record_entry newer; /* the one before `at`; from NONE: there is none */
 };
 
-static inline void add_trace(const struct decoding *decoding, const struct pgb_record_entry *entry,
-			     uint64_t next)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+static void add_trace(const struct decoding *decoding, const struct pgb_record_entry *entry,
+		      uint64_t next)
 {
 	const struct pgb_sink *sink = decoding->sink;
 	unsigned int flags = branch_flags(entry->bits);
+	struct pgb_trace_row row;
 
-	if (decoding->stage)
-		pgb_trace_counts_put(decoding->stage, entry->from, entry->to, next, flags);
-	else
+	if (decoding->stage == NULL) {
 		sink->trace(sink->context, decoding->record, entry->from, entry->to, next, flags);
+		return;
+	}
+	row = pgb_trace_row_begin(decoding->stage);
+	pgb_trace_row_put(&row, entry->from, entry->to, next, flags);
+	pgb_trace_row_end(&row);
 }
 
 static inline bool is_kernel(const struct pgb_record_entry *entry)
@@ -246,15 +253,12 @@ static inline bool is_kernel(const struct pgb_record_entry *entry)
 	return entry->from >= PGB_KERNEL_ADDRESS || entry->to >= PGB_KERNEL_ADDRESS;
 }
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
 /* Walk from the newest entry to the oldest: what follows a branch is the entry seen before it. */
-static ALWAYS_INLINE void decode_compat(const struct decoding *decoding, bool big_endian)
+static ALWAYS_INLINE void decode_compat(struct decoding *decoding, bool big_endian)
 {
-	const uint8_t *at = decoding->entries;
-	uint64_t next = PGB_ADDRESS_NONE, kernel = 0;
+	uint64_t next = decoding->newer.from, kernel = 0;
 
-	for (uint64_t i = 0; i < decoding->count; i++, at += sizeof(struct pgb_record_entry)) {
+	for (const uint8_t *at = decoding->at; at < decoding->end; at += ENTRY_BYTES) {
 		struct pgb_record_entry entry = pgb_record_entry_at(at, big_endian);
 
 		if (is_kernel(&entry)) {
@@ -281,14 +285,20 @@ static inline bool is_void(const struct pgb_record_entry *entry, struct pgb_sour
 	return true;
 }
 
-static ALWAYS_INLINE void decode_entries(const struct decoding *decoding, bool big_endian)
+static inline bool is_repeated(const struct pgb_record_entry *entry,
+			       const struct pgb_record_entry *newer)
 {
-	const uint8_t *at = decoding->entries;
+	return entry->from == newer->from && entry->to == newer->to && entry->to > entry->from;
+}
+
+static ALWAYS_INLINE void decode_entries(struct decoding *decoding, bool big_endian)
+{
 	struct pgb_source_stats *stats = decoding->stats;
-	uint64_t next = PGB_ADDRESS_NONE, newer_from = 0, newer_to = 0;
+	struct pgb_record_entry newer = decoding->newer;
+	uint64_t next = newer.from;
 	struct kernel_gap gap = no_gap;
 
-	for (uint64_t i = 0; i < decoding->count; i++, at += sizeof(struct pgb_record_entry)) {
+	for (const uint8_t *at = decoding->at; at < decoding->end; at += ENTRY_BYTES) {
 		struct pgb_record_entry entry = pgb_record_entry_at(at, big_endian);
 
 		if (is_kernel(&entry)) {
@@ -297,8 +307,7 @@ static ALWAYS_INLINE void decode_entries(const struct decoding *decoding, bool b
 			continue;
 		}
 		if (is_void(&entry, stats)) {
-			next = PGB_ADDRESS_NONE;
-			newer_from = 0;
+			next = newer.from = PGB_ADDRESS_NONE;
 			continue;
 		}
 		if (gap.lowest <= gap.highest) {
@@ -307,47 +316,98 @@ static ALWAYS_INLINE void decode_entries(const struct decoding *decoding, bool b
 				next = PGB_ADDRESS_NONE;
 			}
 			gap = no_gap;
-		} else if (entry.from == newer_from && entry.to == newer_to &&
-			   entry.to > entry.from) {
+		} else if (is_repeated(&entry, &newer)) {
 			/* It cannot have followed itself: some Skylakes repeat the newest entry. */
 			stats->duplicate++;
 			continue;
 		}
 		add_trace(decoding, &entry, next);
-		next = newer_from = entry.from;
-		newer_to = entry.to;
+		next = entry.from;
+		newer = entry;
 	}
+}
+
+/* Nothing but a branch in user space. */
+static inline bool is_plain(const struct pgb_record_entry *entry,
+			    const struct pgb_record_entry *newer, bool compat)
+{
+	if ((entry->from | entry->to) >= PGB_TRACE_PLAIN)
+		return false;
+	if (compat)
+		return true;
+	return entry->from != 0 && entry->to != 0 && !(entry->bits & PGB_ENTRY_ABORT) &&
+	       (entry->bits >> PGB_ENTRY_SPEC_SHIFT & PGB_ENTRY_SPEC_MASK) != 1 &&
+	       !is_repeated(entry, newer);
+}
+
+/* Plain entries: most stacks hold no others. The rest is left to be decoded, behind `newer`. */
+static ALWAYS_INLINE void decode_plain(struct decoding *decoding, bool compat)
+{
+	const uint8_t *at = decoding->at, *end = decoding->end;
+	struct pgb_record_entry newer = decoding->newer;
+	struct pgb_trace_row row = pgb_trace_row_begin(decoding->stage);
+	uint64_t next_word = 0;
+
+	for (; at < end; at += ENTRY_BYTES) {
+		struct pgb_record_entry entry = pgb_record_entry_at(at, false);
+
+		if (!is_plain(&entry, &newer, compat))
+			break;
+		pgb_trace_row_put_plain(&row, entry.from, entry.to, next_word,
+					branch_flags(entry.bits));
+		next_word = entry.from + 1;
+		newer = entry;
+	}
+	pgb_trace_row_end(&row);
+	decoding->at = at;
+	decoding->newer = newer;
+}
+
+/* With what is known at compile time. */
+static ALWAYS_INLINE void decode_as(struct decoding *decoding, bool compat, bool big_endian)
+{
+	if (decoding->stage && !big_endian)
+		decode_plain(decoding, compat);
+	if (decoding->at == decoding->end)
+		return;
+	if (compat)
+		decode_compat(decoding, big_endian);
+	else
+		decode_entries(decoding, big_endian);
 }
 
 static int decode_lbr(const struct pgb_record *record, const struct pgb_decode_options *options,
 		      const struct pgb_sink *sink, struct pgb_source_stats *stats)
 {
 	const struct pgb_record_stack *stack = &record->stack;
-	const struct decoding decoding = {
+	struct decoding decoding = {
 		.record = record,
 		.sink = sink,
-		.stage = sink->begin ? sink->begin(sink->context, record) : NULL,
 		.stats = stats,
-		.entries = stack->entries.at,
-		.count = stack->count,
+		.newer = {.from = PGB_ADDRESS_NONE},
 	};
 	bool compat = options && options->compat_perf2bolt;
 
 	stats->samples++;
-	if (!pgb_cursor_holds(&stack->entries, stack->count, sizeof(struct pgb_record_entry))) {
+	if (!pgb_cursor_holds(&stack->entries, stack->count, ENTRY_BYTES)) {
 		stats->malformed++;
 		return PGB_E_CORRUPT;
 	}
 	stats->branches += stack->count;
 	stats->samples_empty += stack->count == 0;
+	if (stack->count == 0)
+		return PGB_OK;
+	decoding.at = stack->entries.at;
+	decoding.end = stack->entries.at + stack->count * ENTRY_BYTES;
+	decoding.stage = sink->begin ? sink->begin(sink->context, record) : NULL;
 	if (compat && !stack->entries.big_endian)
-		decode_compat(&decoding, false);
+		decode_as(&decoding, true, false);
 	else if (compat)
-		decode_compat(&decoding, true);
+		decode_as(&decoding, true, true);
 	else if (!stack->entries.big_endian)
-		decode_entries(&decoding, false);
+		decode_as(&decoding, false, false);
 	else
-		decode_entries(&decoding, true);
+		decode_as(&decoding, false, true);
 	if (decoding.stage)
 		pgb_trace_counts_settle(decoding.stage);
 	return PGB_OK;

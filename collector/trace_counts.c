@@ -94,25 +94,33 @@ static inline struct pgb_trace_counts *counts_of(struct pgb_trace_stage *stage)
 					   offsetof(struct pgb_trace_counts, stage));
 }
 
-void pgb_trace_counts_put_wide(struct pgb_trace_stage *stage, const struct pgb_trace *trace)
+void pgb_trace_row_put(struct pgb_trace_row *row, uint64_t branch, uint64_t from, uint64_t to,
+		       uint32_t flags)
 {
-	const struct pgb_trace_receiver *receiver = &counts_of(stage)->receiver;
+	const struct pgb_trace_stage *stage = row->stage;
+	const struct pgb_trace_receiver *receiver = &counts_of(row->stage)->receiver;
 
+	if (((branch + 1) | (from + 1) | (to + 1)) >> PGB_TRACE_ADDRESS_BITS == 0) {
+		pgb_trace_row_put_plain(row, branch, from, to + 1, flags);
+		return;
+	}
+	/* User space has such addresses nowhere but on the largest machines. */
 	receiver->take(receiver->context, &(struct pgb_edge){
 						  .binary = stage->pid,
-						  .kind = trace->flags & stage->flags,
-						  .branch = trace->branch,
-						  .from = trace->from,
-						  .to = trace->to,
+						  .kind = flags & stage->flags,
+						  .branch = branch,
+						  .from = from,
+						  .to = to,
 						  .count = 1,
 						  .count_odd = stage->odd,
 					  });
 }
 
-static inline bool same_key(const struct pgb_trace_key *a, const struct pgb_trace_key *b)
+/* 0: none */
+static inline uint64_t difference(const struct pgb_trace_key *a, const struct pgb_trace_key *b)
 {
-	return ((a->words[0] ^ b->words[0]) | (a->words[1] ^ b->words[1]) |
-		(a->words[2] ^ b->words[2])) == 0;
+	return (a->words[0] ^ b->words[0]) | (a->words[1] ^ b->words[1]) |
+	       (a->words[2] ^ b->words[2]);
 }
 
 /* A key that is not there: it takes the place of the one that came less often. */
@@ -158,9 +166,11 @@ void pgb_trace_counts_settle(struct pgb_trace_stage *stage)
 	for (size_t i = 0; i < count; i++) {
 		const struct pgb_trace_key *key = &stage->keys[i];
 		struct set *set = (struct set *)(void *)stage->sets[i];
-		bool second = same_key(&set->ways[1].key, key);
+		bool second = difference(&set->ways[1].key, key) == 0;
+		/* No branch decides which way it is: nobody could predict it. */
+		uint64_t neither = difference(&set->ways[0].key, key) & ((uint64_t)second - 1);
 
-		if (__builtin_expect(second || same_key(&set->ways[0].key, key), true))
+		if (__builtin_expect(neither == 0, true))
 			set->ways[second].counts[odd]++;
 		else
 			replace(counts, set, key, odd);
@@ -172,9 +182,11 @@ void pgb_trace_counts_add(struct pgb_trace_counts *counts, uint32_t pid, bool od
 			  const struct pgb_trace *traces, size_t count)
 {
 	struct pgb_trace_stage *stage = pgb_trace_counts_begin(counts, pid, odd);
+	struct pgb_trace_row row = pgb_trace_row_begin(stage);
 
 	for (size_t i = 0; i < count; i++)
-		pgb_trace_counts_put(stage, traces[i].branch, traces[i].from, traces[i].to,
-				     traces[i].flags);
+		pgb_trace_row_put(&row, traces[i].branch, traces[i].from, traces[i].to,
+				  traces[i].flags);
+	pgb_trace_row_end(&row);
 	pgb_trace_counts_settle(stage);
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "pgobolt/base/hash.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/source.h"
 #include "tests/support/fake_host.h"
@@ -499,6 +500,98 @@ static void an_old_kernel_for_zen4(void **state)
 	free(root);
 }
 
+/* ---- counted in the stage, or given to the sink one by one */
+
+enum { STACK = 12, COUNTED = PGB_BRANCH_MISPREDICTED | PGB_BRANCH_RETURN };
+
+static void count_one(void *context, const struct pgb_record *record, uint64_t branch,
+		      uint64_t from, uint64_t to, unsigned int flags)
+{
+	struct pgb_edge edge = {.binary = record->pid,
+				.kind = flags & COUNTED,
+				.branch = branch,
+				.from = from,
+				.to = to,
+				.count = 1};
+
+	pgb_edges_add(context, &edge);
+}
+
+static void sum_up(void *context, const struct pgb_edge *edge)
+{
+	pgb_edges_add(context, edge);
+}
+
+static struct pgb_trace_stage *begin_stage(void *context, const struct pgb_record *record)
+{
+	return pgb_trace_counts_begin(context, record->pid, false);
+}
+
+/* Few values, so that all that is odd meets all else. */
+static void fill_stack(struct pgb_record_entry *entries, uint64_t *seed)
+{
+	static const uint64_t addresses[] = {
+		0x401000,	0x401000,	0x401010, 0x401020, 0x402000, 0x7fffffffffff,
+		0x800000000000, 0xffffffffffff, 0,	  K,	    K + 16,   UINT64_MAX,
+	};
+	static const uint64_t bits[] = {M, P, P, P, P, P | RET, ABORT, WRONG, RIGHT, 0};
+	static const size_t common = 5;
+
+	for (size_t i = 0; i < STACK; i++) {
+		bool odd = (*seed = pgb_hash_u64(*seed)) % 8 == 0;
+		size_t count = odd ? sizeof(addresses) / sizeof(addresses[0]) : common;
+
+		entries[i].from = addresses[(*seed >> 8) % count];
+		entries[i].to = addresses[(*seed >> 16) % count];
+		entries[i].bits = odd ? bits[(*seed >> 24) % 10] : P;
+	}
+}
+
+static void check_same(struct pgb_edges *one_by_one, struct pgb_edges *staged)
+{
+	size_t count, others;
+	const struct pgb_edge *a = pgb_edges_sorted(one_by_one, &count);
+	const struct pgb_edge *b = pgb_edges_sorted(staged, &others);
+
+	assert_int_equal(count, others);
+	assert_true(count > 100);
+	for (size_t i = 0; i < count; i++)
+		assert_memory_equal(&a[i], &b[i], sizeof(a[i]));
+}
+
+static void counts_what_it_gives_one_by_one(void **state)
+{
+	(void)state;
+	for (int compat = 0; compat < 2; compat++) {
+		const struct pgb_decode_options options = {.compat_perf2bolt = compat};
+		struct pgb_edges *one_by_one = pgb_edges_new(), *staged = pgb_edges_new();
+		const struct pgb_trace_receiver receiver = {.take = sum_up, .context = staged};
+		struct pgb_trace_counts *counts = pgb_trace_counts_new(&receiver, COUNTED);
+		struct pgb_sink plain = {.trace = count_one, .context = one_by_one};
+		struct pgb_sink counting = {.begin = begin_stage, .context = counts};
+		struct pgb_source_stats stats[2] = {0};
+		uint64_t seed = 1;
+
+		for (size_t i = 0; i < 20000; i++) {
+			struct pgb_record_entry entries[STACK];
+			struct pgb_record record = {.pid = 42};
+
+			fill_stack(entries, &seed);
+			record.stack.count = seed >> 40 & 1 ? STACK : 1;
+			record.stack.entries =
+				pgb_cursor_of((const uint8_t *)entries, sizeof(entries));
+			pgb_source_lbr.decode(&record, &options, &plain, &stats[0]);
+			pgb_source_lbr.decode(&record, &options, &counting, &stats[1]);
+		}
+		pgb_trace_counts_flush(counts);
+		assert_memory_equal(&stats[0], &stats[1], sizeof(stats[0]));
+		check_same(one_by_one, staged);
+		pgb_trace_counts_free(counts);
+		pgb_edges_free(one_by_one);
+		pgb_edges_free(staged);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,6 +602,7 @@ int main(void)
 		cmocka_unit_test(plans_for_each_machine),
 		cmocka_unit_test(refuses_with_a_remedy),
 		cmocka_unit_test(an_old_kernel_for_zen4),
+		cmocka_unit_test(counts_what_it_gives_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,12 @@
 #include <stdint.h>
 #include <string.h>
 
+/* `bits`: 1 to 63 */
+static inline uint64_t pgb_rotate_left(uint64_t word, unsigned int bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
 /* The finalizer of SplitMix64 (Steele, Lea, Flood 2014): full avalanche, a bijection. */
 static inline uint64_t pgb_hash_u64(uint64_t value)
 {

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pgobolt/base/hash.h"
 #include "pgobolt/collector/edges.h"
 
 /* A branch, then straight on to the next one at `to`; any of them may be PGB_ADDRESS_NONE. */
@@ -71,35 +72,73 @@ struct pgb_trace_stage *pgb_trace_counts_begin(struct pgb_trace_counts *counts, 
 					       bool odd);
 void pgb_trace_counts_settle(struct pgb_trace_stage *stage);
 
-/* For _put: addresses beyond what user space has anywhere but on the largest machines. */
-void pgb_trace_counts_put_wide(struct pgb_trace_stage *stage, const struct pgb_trace *trace);
-
-/* The top bits of a product depend on all bits of both factors below them. */
-static inline size_t pgb_trace_key_set(const struct pgb_trace_key *key)
+/*
+ * Where in the table, in bytes. The addresses of one file differ in their low bits, which lie side
+ * by side in the sum; the top bits of a product depend on all bits of its factors.
+ */
+static inline size_t pgb_trace_key_place(const struct pgb_trace_key *key)
 {
-	return (key->words[0] * 0x9e3779b97f4a7c15u + key->words[1] * 0xbf58476d1ce4e5b9u +
-		key->words[2] * 0x94d049bb133111ebu) >>
-	       (64 - PGB_TRACE_SET_BITS);
+	uint64_t sum = key->words[0] + pgb_rotate_left(key->words[1], 21) +
+		       pgb_rotate_left(key->words[2], 42);
+	uint64_t top = (sum * 0x9e3779b97f4a7c15u) >> (64 - PGB_TRACE_SET_BITS);
+
+	return top * PGB_TRACE_SET_BYTES;
 }
 
-static inline void pgb_trace_counts_put(struct pgb_trace_stage *stage, uint64_t branch,
-					uint64_t from, uint64_t to, uint32_t flags)
-{
-	struct pgb_trace_key *key = &stage->keys[stage->count];
-	uint64_t counted = flags & stage->flags;
+/* A stage while it is filled: what the compiler is to keep in registers. */
+struct pgb_trace_row {
+	struct pgb_trace_stage *stage;
+	uint8_t *table;
+	uint64_t pid_low, pid_high;
+	uint32_t flags, count;
+};
 
-	if (((branch + 1) | (from + 1) | (to + 1)) >> PGB_TRACE_ADDRESS_BITS) {
-		pgb_trace_counts_put_wide(stage, &(struct pgb_trace){branch, from, to, flags});
-		return;
+static inline struct pgb_trace_row pgb_trace_row_begin(struct pgb_trace_stage *stage)
+{
+	return (struct pgb_trace_row){
+		.stage = stage,
+		.table = stage->table,
+		.pid_low = stage->pid_low,
+		.pid_high = stage->pid_high,
+		.flags = stage->flags,
+		.count = stage->count,
+	};
+}
+
+/* What was put is in the stage then, and not settled. */
+static inline void pgb_trace_row_end(const struct pgb_trace_row *row)
+{
+	row->stage->count = row->count;
+}
+
+/* Addresses below this: neither wide nor the kernel's. */
+#define PGB_TRACE_PLAIN (UINT64_C(1) << 47)
+
+/* `branch` and `from` are plain, and `to_word` is one more than a plain `to`, or 0 for NONE. */
+static inline void pgb_trace_row_put_plain(struct pgb_trace_row *row, uint64_t branch,
+					   uint64_t from, uint64_t to_word, uint32_t flags)
+{
+	uint64_t counted = flags & row->flags;
+	struct pgb_trace_key key = {{
+		(branch + 1) | row->pid_low,
+		(from + 1) | row->pid_high,
+		to_word | counted << PGB_TRACE_ADDRESS_BITS | PGB_TRACE_IN_USE,
+	}};
+	uint8_t *set = row->table + pgb_trace_key_place(&key);
+
+	__builtin_prefetch(set, 1);
+	row->stage->keys[row->count] = key;
+	row->stage->sets[row->count] = set;
+	if (__builtin_expect(++row->count == PGB_TRACE_STAGE, 0)) {
+		pgb_trace_row_end(row);
+		pgb_trace_counts_settle(row->stage);
+		row->count = 0;
 	}
-	key->words[0] = (branch + 1) | stage->pid_low;
-	key->words[1] = (from + 1) | stage->pid_high;
-	key->words[2] = (to + 1) | counted << PGB_TRACE_ADDRESS_BITS | PGB_TRACE_IN_USE;
-	stage->sets[stage->count] = stage->table + pgb_trace_key_set(key) * PGB_TRACE_SET_BYTES;
-	__builtin_prefetch(stage->sets[stage->count], 1);
-	if (++stage->count == PGB_TRACE_STAGE)
-		pgb_trace_counts_settle(stage);
 }
+
+/* Any addresses. */
+void pgb_trace_row_put(struct pgb_trace_row *row, uint64_t branch, uint64_t from, uint64_t to,
+		       uint32_t flags);
 
 /* Give all that is held to the receiver; the table is empty then. Takes as long as there is. */
 void pgb_trace_counts_flush(struct pgb_trace_counts *counts);
