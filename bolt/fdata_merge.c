@@ -8,8 +8,11 @@
 #include "pgobolt/bolt/fdata_read.h"
 #include "pgobolt/bolt/fdata_write.h"
 #include "pgobolt/collector/file.h"
+#include "pgobolt/collector/parallel.h"
 
-#define INPUTS_MOST 64 /* more are better read one after the other */
+#define INPUTS_MOST	     64 /* more are better read one after the other */
+#define THREADS_MOST	     8
+#define GATHERED_BYTES_LEAST (4 * 1024 * 1024) /* less is read before threads are started */
 
 struct files {
 	struct pgb_file_map *maps;
@@ -64,31 +67,77 @@ static int open_input(struct files *files, const struct pgb_fdata_input *input,
 		return code;
 	files->count++;
 	lines->weight = input->weight;
+	lines->mapped = true;
 	lines->bytes = pgb_cursor_of(map->bytes, map->size_bytes);
 	code = pgb_fdata_read_header(&lines->bytes, input->path, header, &why);
 	return name_input(input->path, code, &why, error);
 }
 
+/* Too large for one thread to read them while others wait. */
+static bool is_large(const struct files *files)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < files->count; i++)
+		sum += files->maps[i].size_bytes;
+	return sum >= GATHERED_BYTES_LEAST;
+}
+
+static size_t gathering_threads(void)
+{
+	size_t processors = pgb_parallel_processors();
+
+	return processors < THREADS_MOST ? processors : THREADS_MOST;
+}
+
+/* Lines in any order. *good: they were merged. `out` holds an attempt that failed. */
+static int merge_gathered(const struct files *files, const struct pgb_profile *header,
+			  struct pgb_out_file *out, struct pgb_fdata_merged *merged, bool *good,
+			  struct pgb_error *error)
+{
+	struct pgb_fdata_gathered *gathered =
+		pgb_fdata_gather(files->lines, files->count, gathering_threads());
+	char *path;
+	int code;
+
+	if (gathered == NULL)
+		return 0;
+	path = pgb_dup(out->path);
+	pgb_out_discard(out);
+	code = pgb_out_open(out, path, error);
+	free(path);
+	if (code == 0) {
+		pgb_fdata_write_header(out->stream, header);
+		pgb_fdata_gathered_write(gathered, out->stream, merged);
+		*good = merged->lines > 0;
+	}
+	pgb_fdata_gathered_free(gathered);
+	return code;
+}
+
 /* *good: they were merged. */
-static int merge_side_by_side(const struct pgb_fdata_input *inputs, size_t count, FILE *stream,
-			      struct pgb_fdata_merged *merged, bool *good, struct pgb_error *error)
+static int merge_side_by_side(const struct pgb_fdata_input *inputs, size_t count,
+			      struct pgb_out_file *out, struct pgb_fdata_merged *merged, bool *good,
+			      struct pgb_error *error)
 {
 	struct pgb_profile *header = pgb_profile_new();
 	struct files files = {
 		.maps = pgb_calloc(count, sizeof(*files.maps)),
 		.lines = pgb_calloc(count, sizeof(*files.lines)),
 	};
+	bool samples = false;
 	int code = 0;
 
 	for (size_t i = 0; code == 0 && i < count; i++)
 		code = open_input(&files, &inputs[i], header, error);
 	if (code == 0) {
-		bool samples = pgb_profile_kind(header) == PGB_PROFILE_SAMPLES;
-
-		pgb_fdata_write_header(stream, header);
-		*good = pgb_fdata_merge_sorted(files.lines, count, samples, stream, merged) &&
+		samples = pgb_profile_kind(header) == PGB_PROFILE_SAMPLES;
+		pgb_fdata_write_header(out->stream, header);
+		*good = pgb_fdata_merge_sorted(files.lines, count, samples, out->stream, merged) &&
 			merged->lines > 0;
 	}
+	if (code == 0 && !*good && !samples && is_large(&files))
+		code = merge_gathered(&files, header, out, merged, good, error);
 	for (size_t i = 0; i < files.count; i++)
 		pgb_file_map_close(&files.maps[i]);
 	free(files.maps);
@@ -112,7 +161,7 @@ int pgb_fdata_merge(const struct pgb_fdata_input *inputs, size_t count, const ch
 
 	*merged = (struct pgb_fdata_merged){0};
 	if (code == 0 && can_try(&out, count)) {
-		code = merge_side_by_side(inputs, count, out.stream, merged, &good, error);
+		code = merge_side_by_side(inputs, count, &out, merged, &good, error);
 		if (code == 0 && !good) {
 			pgb_out_discard(&out);
 			code = pgb_out_open(&out, output, error);

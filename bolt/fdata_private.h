@@ -25,6 +25,7 @@ void pgb_fdata_write_header(FILE *stream, const struct pgb_profile *profile);
 struct pgb_fdata_lines {
 	struct pgb_cursor bytes;
 	uint64_t weight;
+	bool mapped; /* from a file: memory that may be given back */
 };
 
 /*
@@ -33,5 +34,18 @@ struct pgb_fdata_lines {
  */
 bool pgb_fdata_merge_sorted(const struct pgb_fdata_lines *inputs, size_t count, bool samples,
 			    FILE *stream, struct pgb_fdata_merged *merged);
+
+/*
+ * Branch lines in any order, by so many threads. NULL: one is no plain branch line, or a number is
+ * longer than real ones are; pgb_fdata_read() knows what to make of it.
+ */
+struct pgb_fdata_gathered;
+
+struct pgb_fdata_gathered *pgb_fdata_gather(const struct pgb_fdata_lines *inputs, size_t count,
+					    size_t threads);
+/* Once, by as many threads: what pgb_fdata_write() would write behind the header. */
+void pgb_fdata_gathered_write(struct pgb_fdata_gathered *gathered, FILE *stream,
+			      struct pgb_fdata_merged *merged);
+void pgb_fdata_gathered_free(struct pgb_fdata_gathered *gathered);
 
 #endif

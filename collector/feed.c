@@ -22,3 +22,16 @@ void pgb_feed_account(struct pgb_feed *feed, const struct pgb_record *record)
 		break;
 	}
 }
+
+void pgb_feed_stats_add(struct pgb_feed_stats *sum, const struct pgb_feed_stats *part)
+{
+	sum->records += part->records;
+	sum->bytes += part->bytes;
+	sum->lost_records += part->lost_records;
+	sum->lost_events += part->lost_events;
+	sum->throttled += part->throttled;
+	sum->malformed += part->malformed;
+	sum->unknown += part->unknown;
+	sum->truncated += part->truncated;
+	sum->disordered += part->disordered;
+}

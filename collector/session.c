@@ -443,19 +443,6 @@ void pgb_session_free(struct pgb_session *session)
 	free(session);
 }
 
-static void add_feed_stats(struct pgb_feed_stats *sum, const struct pgb_feed_stats *part)
-{
-	sum->records += part->records;
-	sum->bytes += part->bytes;
-	sum->lost_records += part->lost_records;
-	sum->lost_events += part->lost_events;
-	sum->throttled += part->throttled;
-	sum->malformed += part->malformed;
-	sum->unknown += part->unknown;
-	sum->truncated += part->truncated;
-	sum->disordered += part->disordered;
-}
-
 static void take_run(struct pgb_session *session, struct pgb_feed_run *run)
 {
 	if (session->config.source->reads_aux) {
@@ -483,7 +470,7 @@ int pgb_session_consume(struct pgb_session *session, struct pgb_feed *feed, stru
 	pgb_session_helpers_free(session->helpers);
 	session->helpers = NULL;
 	session->stats.edges_overflow = pgb_edges_overflow(pgb_session_edges(session));
-	add_feed_stats(&session->stats.feed, &feed->stats);
+	pgb_feed_stats_add(&session->stats.feed, &feed->stats);
 	return status;
 }
 

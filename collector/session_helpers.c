@@ -16,6 +16,7 @@
 
 #include "collector/session_private.h"
 #include "pgobolt/base/alloc.h"
+#include "pgobolt/collector/parallel.h"
 
 enum {
 	WAITING_MOST = 8,
@@ -100,17 +101,10 @@ static void *help(void *argument)
 	return NULL;
 }
 
-static size_t processors(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
-}
-
 /* Signals are for the thread that the program began with. */
 static void start(struct pgb_session_helpers *helpers)
 {
-	size_t wanted = processors() - 1;
+	size_t wanted = pgb_parallel_processors() - 1;
 	sigset_t all, before;
 
 	sigfillset(&all);

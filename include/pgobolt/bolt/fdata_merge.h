@@ -22,8 +22,9 @@ struct pgb_fdata_merged {
 
 /*
  * Files in the order that perf2bolt and pgobolt write are merged side by side: fast, and in memory
- * that does not grow with them. Others are read one after the other. The output is the same either
- * way, and appears whole or not at all.
+ * that does not grow with them. Large ones in another order are read by several threads, into 36
+ * bytes a line. Others are read one after the other. The output is the same either way, and
+ * appears whole or not at all.
  * Errors: as pgb_fdata_read_file() and pgb_fdata_write_file(), with the input's path in the
  * message.
  */

@@ -26,6 +26,8 @@ struct pgb_feed_stats {
 	uint64_t disordered; /* records that came later than they should have */
 };
 
+void pgb_feed_stats_add(struct pgb_feed_stats *sum, const struct pgb_feed_stats *part);
+
 struct pgb_feed;
 
 /* Samples of one event that stand one behind the other, to be parsed by whoever counts them. */
