@@ -86,6 +86,8 @@ static int add_kernel_record(struct feed_perfdata *feed, const struct pgb_perfda
 static bool window_is_full(const struct feed_perfdata *feed)
 {
 	size_t members = feed->streams.members.count;
+	size_t most = PGB_LIMIT_REORDER_BYTES /
+		      pgb_perfdata_stream_chunk_bytes(&feed->streams.members.items[0].stream);
 	size_t chunks;
 
 	if (feed->order.pending.count == 0)
@@ -96,7 +98,7 @@ static bool window_is_full(const struct feed_perfdata *feed)
 		return false; /* looking at all of them once in a while will do */
 	chunks = pgb_perfdata_streams_chunks_in_use(&feed->streams);
 	if (members > 1 || feed->order.rounds || feed->order.any_disorder)
-		return chunks > PGB_LIMIT_REORDER_BYTES / PGB_PERFDATA_CHUNK_BYTES + 2 * members;
+		return chunks > most + 2 * members;
 	return chunks > SMALL_WINDOW_CHUNKS + feed->lent;
 }
 

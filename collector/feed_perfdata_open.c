@@ -93,6 +93,8 @@ static int load(struct feed_perfdata *feed, const struct pgb_perfdata_opened *op
 	code = load_file(feed, &header, opened->size_bytes, error);
 	if (code == PGB_OK && pgb_perfdata_header_has(&header, PGB_PERFDATA_DIR_FORMAT))
 		code = load_directory(feed, error);
+	if (code == PGB_OK && feed->streams.members.count == 1)
+		pgb_perfdata_stream_show(&feed->streams.members.items[0].stream);
 	return code;
 }
 

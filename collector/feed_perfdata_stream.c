@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pgobolt/collector/feed_perfdata_stream.h"
+#include "collector/feed_perfdata_stream_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,26 +18,17 @@ enum {
 	AGAIN = 2,
 };
 
-static uint32_t take_chunk(struct pgb_perfdata_stream *stream)
+void pgb_perfdata_stream_show(struct pgb_perfdata_stream *stream)
 {
-	struct pgb_perfdata_chunk chunk = {0};
-	uint32_t index;
-
-	if (stream->spare.count > 0) {
-		index = stream->spare.items[--stream->spare.count];
-		stream->chunks.items[index].length = 0;
-		return index;
-	}
-	chunk.bytes = pgb_calloc(PGB_PERFDATA_CHUNK_BYTES, 1);
-	pgb_array_push(&stream->chunks, chunk);
-	return (uint32_t)(stream->chunks.count - 1);
+	stream->windows = pgb_perfdata_windows_new(stream->fd);
+	stream->shows = stream->windows != NULL;
 }
 
 void pgb_perfdata_stream_init(struct pgb_perfdata_stream *stream, int fd, const char *path,
 			      bool seekable)
 {
 	*stream = (struct pgb_perfdata_stream){.fd = fd, .path = path, .seekable = seekable};
-	stream->current = take_chunk(stream);
+	stream->current = pgb_perfdata_stream_take_chunk(stream);
 	if (seekable)
 		posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 }
@@ -47,9 +38,10 @@ void pgb_perfdata_stream_release(struct pgb_perfdata_stream *stream)
 	if (stream->fd >= 0)
 		close(stream->fd);
 	for (size_t i = 0; i < stream->chunks.count; i++)
-		free(stream->chunks.items[i].bytes);
+		free(stream->chunks.items[i].memory);
 	pgb_array_release(&stream->chunks);
 	pgb_array_release(&stream->spare);
+	pgb_perfdata_windows_free(stream->windows);
 	pgb_perfdata_zstd_free(stream->zstd);
 	free(stream->raw);
 	free(stream->carry);
@@ -64,90 +56,6 @@ void pgb_perfdata_stream_drop(struct pgb_perfdata_stream *stream, uint32_t chunk
 	*held -= records;
 	if (*held == 0 && chunk != stream->current)
 		pgb_array_push(&stream->spare, chunk);
-}
-
-/* Go on in a fresh chunk with what is left of this one. */
-static void start_chunk(struct pgb_perfdata_stream *stream)
-{
-	uint32_t index = take_chunk(stream);
-	struct pgb_perfdata_chunk *old = &stream->chunks.items[stream->current];
-	struct pgb_perfdata_chunk *chunk = &stream->chunks.items[index];
-
-	chunk->length = old->length - stream->at;
-	memcpy(chunk->bytes, old->bytes + stream->at, chunk->length);
-	if (old->held == 0)
-		pgb_array_push(&stream->spare, stream->current);
-	stream->current = index;
-	stream->at = 0;
-}
-
-static struct pgb_perfdata_chunk *current_chunk(struct pgb_perfdata_stream *stream)
-{
-	return &stream->chunks.items[stream->current];
-}
-
-/* Append to `buffer` what one read gives. 1 something; 0 the section or the file ends; PGB_E_IO. */
-static int fill(struct pgb_perfdata_stream *stream, uint8_t *buffer, size_t capacity,
-		size_t *length, struct pgb_error *error)
-{
-	size_t wanted = capacity - *length;
-	ssize_t got;
-
-	if (wanted > stream->left)
-		wanted = (size_t)stream->left;
-	if (wanted == 0)
-		return 0;
-	do
-		got = read(stream->fd, buffer + *length, wanted);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
-		return pgb_fail(error, PGB_E_IO, "reading %s failed at byte %llu: %s", stream->path,
-				(unsigned long long)stream->offset, strerror(errno));
-	*length += (size_t)got;
-	stream->offset += (uint64_t)got;
-	if (stream->left != UINT64_MAX) {
-		if (got == 0)
-			stream->end = PGB_PERFDATA_CUT;
-		stream->left -= (uint64_t)got;
-	}
-	return got > 0;
-}
-
-static int refill(struct pgb_perfdata_stream *stream, struct pgb_error *error)
-{
-	struct pgb_perfdata_chunk *chunk = current_chunk(stream);
-
-	if (chunk->length == PGB_PERFDATA_CHUNK_BYTES) {
-		start_chunk(stream);
-		chunk = current_chunk(stream);
-	}
-	return fill(stream, chunk->bytes, PGB_PERFDATA_CHUNK_BYTES, &chunk->length, error);
-}
-
-/* Bring `count` bytes together behind raw_at. */
-static int need_raw(struct pgb_perfdata_stream *stream, size_t count, struct pgb_error *error)
-{
-	pgb_assert(count <= PGB_PERFDATA_CHUNK_BYTES);
-	while (stream->raw_length - stream->raw_at < count) {
-		int code;
-
-		memmove(stream->raw, stream->raw + stream->raw_at,
-			stream->raw_length - stream->raw_at);
-		stream->raw_length -= stream->raw_at;
-		stream->raw_at = 0;
-		code = fill(stream, stream->raw, PGB_PERFDATA_CHUNK_BYTES, &stream->raw_length,
-			    error);
-		if (code <= 0)
-			return code;
-	}
-	return 1;
-}
-
-static int stop(struct pgb_perfdata_stream *stream, enum pgb_perfdata_end end)
-{
-	if (stream->end == PGB_PERFDATA_READING)
-		stream->end = end;
-	return 0;
 }
 
 /* The header of the record at `bytes`. false: its size cannot be. */
@@ -176,22 +84,26 @@ static bool read_header(const struct pgb_perfdata_stream *stream, const uint8_t 
 }
 
 /* Compressed records follow: what is in the chunk from here on becomes raw input. */
-static void start_expanding(struct pgb_perfdata_stream *stream)
+static int start_expanding(struct pgb_perfdata_stream *stream, struct pgb_error *error)
 {
-	struct pgb_perfdata_chunk *chunk = current_chunk(stream);
+	int code = stream->shows ? pgb_perfdata_stream_leave_windows(stream, error) : PGB_OK;
+	struct pgb_perfdata_chunk *chunk = pgb_perfdata_stream_chunk(stream);
 
+	if (code < 0)
+		return code;
 	stream->zstd = pgb_perfdata_zstd_new();
 	stream->raw = pgb_calloc(PGB_PERFDATA_CHUNK_BYTES, 1);
 	stream->carry = pgb_calloc(PGB_LIMIT_RECORD_BYTES, 1);
 	stream->raw_length = chunk->length - stream->at;
 	memcpy(stream->raw, chunk->bytes + stream->at, stream->raw_length);
 	chunk->length = stream->at;
+	return AGAIN;
 }
 
 /* What is open in the chunk, a record's first part, waits for the next compressed record. */
 static void finish_payload(struct pgb_perfdata_stream *stream)
 {
-	struct pgb_perfdata_chunk *chunk = current_chunk(stream);
+	struct pgb_perfdata_chunk *chunk = pgb_perfdata_stream_chunk(stream);
 
 	stream->expanding = false;
 	stream->carry_length = chunk->length - stream->at;
@@ -202,8 +114,8 @@ static void finish_payload(struct pgb_perfdata_stream *stream)
 
 static void make_room(struct pgb_perfdata_stream *stream, size_t count)
 {
-	if (PGB_PERFDATA_CHUNK_BYTES - current_chunk(stream)->length < count)
-		start_chunk(stream);
+	if (PGB_PERFDATA_CHUNK_BYTES - pgb_perfdata_stream_chunk(stream)->length < count)
+		pgb_perfdata_stream_start_chunk(stream);
 }
 
 static void append(struct pgb_perfdata_stream *stream, const uint8_t *bytes, size_t count)
@@ -211,8 +123,8 @@ static void append(struct pgb_perfdata_stream *stream, const uint8_t *bytes, siz
 	struct pgb_perfdata_chunk *chunk;
 
 	make_room(stream, count);
-	chunk = current_chunk(stream);
-	memcpy(chunk->bytes + chunk->length, bytes, count);
+	chunk = pgb_perfdata_stream_chunk(stream);
+	memcpy(chunk->memory + chunk->length, bytes, count);
 	chunk->length += count;
 }
 
@@ -239,7 +151,7 @@ static int start_payload(struct pgb_perfdata_stream *stream, const struct pgb_pe
 static int next_of_payload(struct pgb_perfdata_stream *stream, struct pgb_perfdata_raw *raw)
 {
 	for (;;) {
-		struct pgb_perfdata_chunk *chunk = current_chunk(stream);
+		struct pgb_perfdata_chunk *chunk = pgb_perfdata_stream_chunk(stream);
 		size_t left = chunk->length - stream->at;
 		size_t in_used, out_used, room;
 
@@ -257,10 +169,10 @@ static int next_of_payload(struct pgb_perfdata_stream *stream, struct pgb_perfda
 			return AGAIN;
 		}
 		make_room(stream, 1);
-		chunk = current_chunk(stream);
+		chunk = pgb_perfdata_stream_chunk(stream);
 		room = PGB_PERFDATA_CHUNK_BYTES - chunk->length;
 		if (pgb_perfdata_zstd_expand(stream->zstd, stream->payload, stream->payload_bytes,
-					     &in_used, chunk->bytes + chunk->length, room,
+					     &in_used, chunk->memory + chunk->length, room,
 					     &out_used) < 0)
 			return PGB_E_CORRUPT;
 		if (stream->payload_bytes > 0 && in_used == 0 && out_used == 0)
@@ -280,10 +192,7 @@ static int open_section(struct pgb_perfdata_stream *stream, struct pgb_error *er
 	if (!stream->seekable)
 		return PGB_OK;
 	stream->offset = section->offset;
-	if (lseek(stream->fd, (off_t)section->offset, SEEK_SET) < 0)
-		return pgb_fail(error, PGB_E_IO, "seeking in %s to byte %llu failed: %s",
-				stream->path, (unsigned long long)section->offset, strerror(errno));
-	return PGB_OK;
+	return pgb_perfdata_stream_seek(stream, error);
 }
 
 /* A section's last bytes were read; `cut`: its last record is not whole. */
@@ -292,9 +201,10 @@ static int end_section(struct pgb_perfdata_stream *stream, bool cut, struct pgb_
 	int code;
 
 	if (stream->section + 1 >= stream->section_count)
-		return stop(stream, cut ? PGB_PERFDATA_CUT : PGB_PERFDATA_WHOLE);
+		return pgb_perfdata_stream_stop(stream,
+						cut ? PGB_PERFDATA_CUT : PGB_PERFDATA_WHOLE);
 	stream->section++;
-	stream->at = current_chunk(stream)->length;
+	stream->at = pgb_perfdata_stream_chunk(stream)->length;
 	stream->raw_at = stream->raw_length = stream->carry_length = 0;
 	code = open_section(stream, error);
 	return code < 0 ? code : AGAIN;
@@ -312,7 +222,7 @@ static int skip_large(struct pgb_perfdata_stream *stream, const struct pgb_perfd
 static int next_of_raw(struct pgb_perfdata_stream *stream, struct pgb_perfdata_raw *raw,
 		       struct pgb_error *error)
 {
-	int code = need_raw(stream, HEADER_BYTES, error);
+	int code = pgb_perfdata_stream_need_raw(stream, HEADER_BYTES, error);
 
 	if (code == 0)
 		return end_section(stream,
@@ -321,18 +231,20 @@ static int next_of_raw(struct pgb_perfdata_stream *stream, struct pgb_perfdata_r
 	if (code < 0)
 		return code;
 	if (!read_header(stream, stream->raw + stream->raw_at, raw))
-		return stop(stream, PGB_PERFDATA_DAMAGED);
+		return pgb_perfdata_stream_stop(stream, PGB_PERFDATA_DAMAGED);
 	if (raw->size_bytes > UINT16_MAX)
 		return skip_large(stream, raw, error);
-	code = need_raw(stream, raw->size_bytes, error);
+	code = pgb_perfdata_stream_need_raw(stream, raw->size_bytes, error);
 	if (code <= 0)
 		return code < 0 ? code : end_section(stream, true, error);
 	read_header(stream, stream->raw + stream->raw_at, raw);
 	stream->raw_at += raw->size_bytes;
 	if (raw->type == COMPRESSED || raw->type == COMPRESSED2)
-		return start_payload(stream, raw) < 0 ? stop(stream, PGB_PERFDATA_DAMAGED) : AGAIN;
+		return start_payload(stream, raw) < 0
+			       ? pgb_perfdata_stream_stop(stream, PGB_PERFDATA_DAMAGED)
+			       : AGAIN;
 	append(stream, raw->bytes, raw->size_bytes);
-	read_header(stream, current_chunk(stream)->bytes + stream->at, raw);
+	read_header(stream, pgb_perfdata_stream_chunk(stream)->bytes + stream->at, raw);
 	stream->at += raw->size_bytes;
 	return 1;
 }
@@ -341,25 +253,23 @@ static int next_in_place(struct pgb_perfdata_stream *stream, struct pgb_perfdata
 			 struct pgb_error *error)
 {
 	for (;;) {
-		struct pgb_perfdata_chunk *chunk = current_chunk(stream);
+		struct pgb_perfdata_chunk *chunk = pgb_perfdata_stream_chunk(stream);
 		size_t left = chunk->length - stream->at;
 		int code;
 
 		if (left >= HEADER_BYTES) {
 			if (!read_header(stream, chunk->bytes + stream->at, raw))
-				return stop(stream, PGB_PERFDATA_DAMAGED);
+				return pgb_perfdata_stream_stop(stream, PGB_PERFDATA_DAMAGED);
 			if (raw->size_bytes > UINT16_MAX)
 				return skip_large(stream, raw, error);
-			if (raw->type == COMPRESSED || raw->type == COMPRESSED2) {
-				start_expanding(stream);
-				return AGAIN;
-			}
+			if (raw->type == COMPRESSED || raw->type == COMPRESSED2)
+				return start_expanding(stream, error);
 			if (raw->size_bytes <= left) {
 				stream->at += raw->size_bytes;
 				return 1;
 			}
 		}
-		code = refill(stream, error);
+		code = pgb_perfdata_stream_refill(stream, error);
 		if (code <= 0)
 			return code < 0 ? code : end_section(stream, left > 0, error);
 	}
@@ -386,7 +296,7 @@ int pgb_perfdata_stream_next(struct pgb_perfdata_stream *stream, struct pgb_perf
 		else
 			code = next_of_payload(stream, raw);
 		if (code == PGB_E_CORRUPT)
-			return stop(stream, PGB_PERFDATA_DAMAGED);
+			return pgb_perfdata_stream_stop(stream, PGB_PERFDATA_DAMAGED);
 	}
 	return code;
 }
@@ -403,27 +313,28 @@ struct pgb_cursor pgb_perfdata_stream_ahead(const struct pgb_perfdata_stream *st
 void pgb_perfdata_stream_take(struct pgb_perfdata_stream *stream, size_t size_bytes)
 {
 	stream->at += size_bytes;
-	pgb_assert(stream->at <= current_chunk(stream)->length);
+	pgb_assert(stream->at <= pgb_perfdata_stream_chunk(stream)->length);
 }
 
 int pgb_perfdata_stream_bytes(struct pgb_perfdata_stream *stream, uint64_t most,
 			      struct pgb_cursor *bytes, struct pgb_error *error)
 {
-	struct pgb_perfdata_chunk *chunk = current_chunk(stream);
-	uint8_t *buffer = stream->zstd ? stream->raw : chunk->bytes;
+	struct pgb_perfdata_chunk *chunk = pgb_perfdata_stream_chunk(stream);
+	const uint8_t *buffer = stream->zstd ? stream->raw : chunk->bytes;
 	size_t *at = stream->zstd ? &stream->raw_at : &stream->at;
 	size_t length = stream->zstd ? stream->raw_length : chunk->length;
 	size_t count;
 
 	*bytes = pgb_cursor_of(buffer, 0);
 	if (stream->expanding) /* no such bytes can stand inside compressed records */
-		return stop(stream, PGB_PERFDATA_DAMAGED);
+		return pgb_perfdata_stream_stop(stream, PGB_PERFDATA_DAMAGED);
 	if (length == *at) {
-		int code = stream->zstd ? need_raw(stream, 1, error) : refill(stream, error);
+		int code = stream->zstd ? pgb_perfdata_stream_need_raw(stream, 1, error)
+					: pgb_perfdata_stream_refill(stream, error);
 
 		if (code <= 0)
 			return code;
-		chunk = current_chunk(stream);
+		chunk = pgb_perfdata_stream_chunk(stream);
 		buffer = stream->zstd ? stream->raw : chunk->bytes;
 		length = stream->zstd ? stream->raw_length : chunk->length;
 	}
@@ -438,10 +349,12 @@ int pgb_perfdata_stream_skip(struct pgb_perfdata_stream *stream, uint64_t count,
 			     struct pgb_error *error)
 {
 	size_t *at = stream->zstd ? &stream->raw_at : &stream->at;
-	size_t here = (stream->zstd ? stream->raw_length : current_chunk(stream)->length) - *at;
+	size_t here =
+		(stream->zstd ? stream->raw_length : pgb_perfdata_stream_chunk(stream)->length) -
+		*at;
 
 	if (stream->expanding)
-		return stop(stream, PGB_PERFDATA_DAMAGED);
+		return pgb_perfdata_stream_stop(stream, PGB_PERFDATA_DAMAGED);
 	if (count <= here) {
 		*at += (size_t)count;
 		return PGB_OK;
@@ -455,10 +368,7 @@ int pgb_perfdata_stream_skip(struct pgb_perfdata_stream *stream, uint64_t count,
 		}
 		stream->left -= count;
 		stream->offset += count;
-		if (lseek(stream->fd, (off_t)stream->offset, SEEK_SET) >= 0)
-			return PGB_OK;
-		return pgb_fail(error, PGB_E_IO, "seeking in %s to byte %llu failed: %s",
-				stream->path, (unsigned long long)stream->offset, strerror(errno));
+		return pgb_perfdata_stream_seek(stream, error);
 	}
 	while (count > 0) {
 		struct pgb_cursor bytes;
@@ -467,7 +377,7 @@ int pgb_perfdata_stream_skip(struct pgb_perfdata_stream *stream, uint64_t count,
 		if (code < 0)
 			return code;
 		if (pgb_cursor_left(&bytes) == 0)
-			return stop(stream, PGB_PERFDATA_CUT);
+			return pgb_perfdata_stream_stop(stream, PGB_PERFDATA_CUT);
 		count -= pgb_cursor_left(&bytes);
 	}
 	return PGB_OK;

@@ -265,7 +265,10 @@ void pgb_session_decode_run(struct pgb_session_counter *counter, struct pgb_feed
 		bool taken = stacks && pgb_record_take_stack(&way, &bytes, &record);
 		int code = taken ? 1 : pgb_record_parse(&bytes, &run->format, &record);
 
-		pgb_assert(code != PGB_E_TRUNCATED); /* its records are whole */
+		if (code == PGB_E_TRUNCATED) { /* it was whole: somebody changes the file */
+			run->malformed++;
+			break;
+		}
 		record.event = run->event;
 		if (code == 1) {
 			decode(counter, &record, ++samples_before & 1);

@@ -108,6 +108,7 @@ static void start(struct pgb_session_helpers *helpers)
 	sigset_t all, before;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* of an access of its own: see bus_guard */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (helpers->count < wanted && helpers->count < HELPERS_MOST) {
 		struct helper *helper = &helpers->items[helpers->count];

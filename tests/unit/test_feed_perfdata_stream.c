@@ -160,7 +160,7 @@ static void memory_does_not_follow_the_file(void **state)
 
 			furthest = ahead > furthest ? ahead : furthest;
 		}
-		assert_in_range(furthest, 1, 6u * PGB_PERFDATA_CHUNK_BYTES);
+		assert_in_range(furthest, 1, 6u * PGB_PERFDATA_WINDOW_BYTES);
 		pgb_feed_free(feed);
 		close(fd);
 		perf_bytes_release(&bytes);

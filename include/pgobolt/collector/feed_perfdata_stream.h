@@ -3,7 +3,8 @@
  * The bytes of a recording as a stream of whole records: read, expanded where they are
  * compressed, cut at record boundaries. Says nothing about what is in a record.
  *
- * Records lie in chunks of a fixed size. A record's bytes are valid until the next call, or, when
+ * Records lie in chunks of a fixed size, or in windows onto the file where it is a large one that
+ * is not compressed. A record's bytes are valid until the next call, or, when
  * its chunk is held, until that is dropped; chunks are used again, so memory follows what is held.
  */
 #ifndef PGOBOLT_COLLECTOR_FEED_PERFDATA_STREAM_H
@@ -17,6 +18,7 @@
 #include "pgobolt/base/cursor.h"
 #include "pgobolt/base/error.h"
 #include "pgobolt/collector/feed_perfdata.h"
+#include "pgobolt/collector/feed_perfdata_windows.h"
 
 struct pgb_perfdata_zstd;
 
@@ -31,9 +33,10 @@ struct pgb_perfdata_section {
 };
 
 struct pgb_perfdata_chunk {
-	uint8_t *bytes;
+	const uint8_t *bytes; /* in its own memory, or a window onto the file */
 	size_t length;
 	uint32_t held;
+	uint8_t *memory; /* NULL: it has needed none yet */
 };
 
 /* A record's header and whole bytes. */
@@ -57,8 +60,10 @@ struct pgb_perfdata_stream {
 
 	PGB_ARRAY(struct pgb_perfdata_chunk) chunks;
 	PGB_ARRAY(uint32_t) spare;
-	uint32_t current; /* the chunk that is filled */
-	size_t at;	  /* in it: the next record */
+	uint32_t current;		      /* the chunk that is filled */
+	size_t at;			      /* in it: the next record */
+	struct pgb_perfdata_windows *windows; /* one for each chunk; may be NULL */
+	bool shows;			      /* by windows; else the file is read */
 
 	/* Once a compressed record was met, records are read here and expanded into chunks. */
 	struct pgb_perfdata_zstd *zstd;
@@ -76,6 +81,8 @@ struct pgb_perfdata_stream {
 /* `fd` becomes the stream's. */
 void pgb_perfdata_stream_init(struct pgb_perfdata_stream *stream, int fd, const char *path,
 			      bool seekable);
+/* Look at the file where it lies, if that is possible: for a stream that is read alone. */
+void pgb_perfdata_stream_show(struct pgb_perfdata_stream *stream);
 /* Once the caller has set the byte order and the sections. */
 int pgb_perfdata_stream_start(struct pgb_perfdata_stream *stream, struct pgb_error *error);
 void pgb_perfdata_stream_release(struct pgb_perfdata_stream *stream);
@@ -118,6 +125,10 @@ void pgb_perfdata_stream_drop(struct pgb_perfdata_stream *stream, uint32_t chunk
 static inline size_t pgb_perfdata_stream_chunks_in_use(const struct pgb_perfdata_stream *stream)
 {
 	return stream->chunks.count - stream->spare.count;
+}
+static inline size_t pgb_perfdata_stream_chunk_bytes(const struct pgb_perfdata_stream *stream)
+{
+	return stream->shows ? PGB_PERFDATA_WINDOW_BYTES : PGB_PERFDATA_CHUNK_BYTES;
 }
 
 #endif
