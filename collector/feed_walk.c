@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "collector/feed_walk_tell.h"
+#include "collector/walk_budget.h"
+#include "collector/walk_calibrate.h"
 #include "collector/walk_process.h"
 #include "collector/walk_target.h"
 #include "collector/walk_tickets.h"
@@ -19,20 +21,13 @@ enum {
 	/* Programs take a branch every five to eight instructions; no visit has room for all. */
 	INSTRUCTIONS_PER_BRANCH = 6,
 	DEPTH_ROOM = 4,
-	PROCESSES = 4096, /* remembered; power of two. Older ones are learned again */
-	/*
-	 * What a visit costs the thread besides our own CPU time: its stop, switches, cold caches;
-	 * and a ticket: a timer interrupt. As measured in a virtual machine, where both are dear.
-	 */
-	VISIT_OVERHEAD_NS = 8000,
-	TICKET_OVERHEAD_NS = 14000,
-	PERIOD_LEAST_NS = 250 * 1000,
+	PROCESSES = 4096,	    /* remembered; power of two. Older ones are learned again */
 	VARY_NS = 20 * 1000 * 1000, /* also: between two looks whether all have ended */
 	/* A process whose code is nowhere mapped is not asked again before this time. */
 	RESCAN_NS = 20 * 1000 * 1000,
-	/* Unused tickets are worth at most this much. */
-	BANK_MOST_NS = 2 * 1000 * 1000,
-	REST_MOST_NS = 100 * 1000 * 1000,
+	/* A shorter rest is none: going to sleep costs, too. */
+	REST_LEAST_NS = 200 * 1000,
+	YOUNG_TRIES = 3,
 };
 
 struct feed_walk {
@@ -41,10 +36,10 @@ struct feed_walk {
 	struct pgb_walker *walker;
 	struct walk_tickets *tickets;
 	struct walk_process processes[PROCESSES];
-	double max_overhead;
-	double bank_ns;
-	uint64_t spent_ns; /* our CPU time, as far as the bank has paid for it */
-	uint64_t random, varied_ns, looked_ns;
+	struct walk_budget budget;
+	uint64_t period_ns; /* of tickets, now */
+	uint64_t random, varied_ns, looked_ns, counted_ns;
+	uint64_t young_ns; /* when to ask the next young task */
 	/* what next() still has to hand out */
 	PGB_ARRAY(struct pgb_record) queue;
 	PGB_ARRAY(char *) strings;
@@ -55,7 +50,6 @@ struct feed_walk {
 	bool own_child, finished, is_period_given;
 	bool may_collect; /* one may have stopped since the last look */
 	struct walk_tell tell;
-	size_t cpu_count;
 	bool worked;  /* since the last payment: not for nothing */
 	bool resting; /* without money: tickets do not wake us */
 };
@@ -227,85 +221,84 @@ static bool collect(struct feed_walk *walk)
 		if (result.result.branch_count > 0)
 			add_sample(walk, &result);
 	}
-	walk->bank_ns -= VISIT_OVERHEAD_NS;
-	walk->stats.cost_ns += VISIT_OVERHEAD_NS;
+	walk_budget_visit(&walk->budget);
 	return true;
 }
 
-/*
- * All our CPU time is on the bill: on the thread's own CPU it is time that the program did not
- * have. Time on the wall is not, since others may have had it; nor is what we do while the program
- * waits, or before it begins.
- */
+/* What we do while the program waits, or before it begins, is not on the bill. */
 static void pay(struct feed_walk *walk)
 {
-	uint64_t now = own_cpu_ns();
-	uint64_t spent = walk->spent_ns && walk->worked ? now - walk->spent_ns : 0;
-
-	walk->spent_ns = now;
+	walk_budget_own(&walk->budget, own_cpu_ns(), !walk->worked);
 	walk->worked = false;
-	walk->bank_ns -= (double)spent;
-	walk->stats.cost_ns += spent;
 }
 
-/* CPU time for a ticket: its own cost is to be a small part of what it is worth. */
-static uint64_t choose_period(const struct pgb_feed_walk_config *config, double max_overhead)
-{
-	double period_ns = PGB_WALK_PERIOD_NS * PGB_WALK_MAX_OVERHEAD / max_overhead;
-
-	if (config->period_ns)
-		return config->period_ns;
-	return period_ns < PERIOD_LEAST_NS ? PERIOD_LEAST_NS : (uint64_t)period_ns;
-}
-
-static void vary(struct feed_walk *walk)
+/* Now and then: what was earned, and the period that follows from it. */
+static void control(struct feed_walk *walk)
 {
 	uint64_t now = now_ns(walk);
 
+	if (now - walk->counted_ns >= walk_tickets_look_ns(walk->tickets)) {
+		walk->counted_ns = now;
+		walk_budget_program(&walk->budget, now, walk_tickets_program_ns(walk->tickets));
+	}
 	if (walk->is_period_given || now - walk->varied_ns < VARY_NS)
 		return;
 	walk->varied_ns = now;
-	walk_tickets_vary(walk->tickets, draw(walk));
+	walk->period_ns = walk_budget_period_ns(&walk->budget);
+	walk_tickets_vary(walk->tickets, walk->period_ns, draw(walk));
+}
+
+static bool begin_visit(struct feed_walk *walk, const struct walk_ticket *task)
+{
+	enum pgb_visit how = pgb_walker_begin(walk->walker, task->pid, task->tid, task->cpu);
+
+	if (how != PGB_VISIT_PENDING)
+		walk->stats.visits[how]++;
+	walk_tell_left_alone(&walk->tell, task->pid, how);
+	return how == PGB_VISIT_PENDING;
+}
+
+/* Once a period, at random: whoever runs of those too young for a ticket. */
+static void begin_young(struct feed_walk *walk)
+{
+	uint64_t now = now_ns(walk);
+	struct walk_ticket task;
+
+	if (now < walk->young_ns)
+		return;
+	walk->young_ns = now + walk->period_ns / 2 + draw(walk) % walk->period_ns;
+	for (unsigned int i = 0; i < YOUNG_TRIES; i++) {
+		if (!walk_tickets_young(walk->tickets, draw(walk), &task))
+			return;
+		walk->worked = true;
+		if (begin_visit(walk, &task))
+			return;
+	}
 }
 
 /* Ask the winner of the tickets at hand to stop, if there is money; the others are void. */
 static void begin(struct feed_walk *walk)
 {
 	struct walk_draw drawn;
-	enum pgb_visit how;
 
 	walk_tickets_take(walk->tickets, draw(walk), &drawn);
 	walk_tell_privileged(&walk->tell, drawn.privileged);
 	walk->worked |= drawn.tickets > 0;
-	pay(walk);
-	vary(walk);
-	if (drawn.tickets == 0)
-		return;
 	walk->stats.tickets += drawn.tickets;
-	walk->stats.cost_ns += drawn.tickets * TICKET_OVERHEAD_NS;
-	walk->bank_ns += (double)drawn.cpu_ns * walk->max_overhead / 100 -
-			 (double)(drawn.tickets * TICKET_OVERHEAD_NS);
-	if (walk->bank_ns > BANK_MOST_NS)
-		walk->bank_ns = BANK_MOST_NS;
+	walk_budget_tickets(&walk->budget, drawn.tickets, drawn.cpu_ns);
+	walk_budget_tasks(&walk->budget, drawn.tasks);
+	pay(walk);
+	control(walk);
 	/* after a rest the tickets are old: the next one tells who runs now */
-	if (walk->bank_ns < 0 || walk->resting)
+	if (!walk_budget_affords(&walk->budget) || walk->resting)
 		return;
-	how = pgb_walker_begin(walk->walker, drawn.winner.pid, drawn.winner.tid, drawn.winner.cpu);
-	if (how != PGB_VISIT_PENDING)
-		walk->stats.visits[how]++;
-	walk_tell_left_alone(&walk->tell, drawn.winner.pid, how);
+	if (drawn.tickets > 0)
+		begin_visit(walk, &drawn.winner);
+	else
+		begin_young(walk);
 }
 
 /* ---- the feed */
-
-/* Until there is money for a visit: each ticket that wakes us costs as much as it brings. */
-static int rest_ms(const struct feed_walk *walk)
-{
-	double cpu_ns = -walk->bank_ns * 100 / walk->max_overhead;
-	double wall_ns = cpu_ns / (double)walk->cpu_count;
-
-	return wall_ns < REST_MOST_NS ? (int)(wall_ns / 1000000) : REST_MOST_NS / 1000000;
-}
 
 static int feed_next(struct pgb_feed *feed, struct pgb_record *record, struct pgb_error *error)
 {
@@ -338,18 +331,32 @@ static bool all_gone(struct feed_walk *walk)
 	return true;
 }
 
+static uint64_t sooner(uint64_t timeout_ns, uint64_t other_ns)
+{
+	return timeout_ns < other_ns ? timeout_ns : other_ns;
+}
+
+/* When to look again though no ticket wakes us. */
+static uint64_t wait_ns(struct feed_walk *walk, int timeout_ms)
+{
+	uint64_t rest = walk_budget_rest_ns(&walk->budget), now = now_ns(walk);
+	uint64_t timeout = timeout_ms < 0 ? VARY_NS : (uint64_t)timeout_ms * 1000000;
+
+	walk->resting = rest >= REST_LEAST_NS;
+	if (walk->resting)
+		return sooner(timeout, rest);
+	if (walk_tickets_has_young(walk->tickets))
+		timeout = sooner(timeout, walk->young_ns > now ? walk->young_ns - now : 0);
+	return walk->own_child ? sooner(timeout, VARY_NS) : timeout;
+}
+
 static int feed_wait(struct pgb_feed *feed, int timeout_ms)
 {
 	struct feed_walk *walk = (struct feed_walk *)feed;
-	int vary_ms = VARY_NS / 1000000, rest = rest_ms(walk);
+	uint64_t timeout_ns = wait_ns(walk, timeout_ms);
 	unsigned int ready;
 
-	if (!walk->is_period_given && timeout_ms > vary_ms && rest == 0)
-		timeout_ms = vary_ms;
-	walk->resting = rest > 0;
-	if (rest > 0 && (timeout_ms < 0 || timeout_ms > rest))
-		timeout_ms = rest;
-	ready = walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ms,
+	ready = walk_tickets_wait(walk->tickets, pgb_walker_fd(walk->walker), timeout_ns,
 				  !walk->resting);
 	if (ready & WALK_READY_FD)
 		walk->may_collect = true;
@@ -374,6 +381,8 @@ static void feed_finish(struct pgb_feed *feed)
 	walk->finished = true;
 	pgb_walker_let_go(walk->walker);
 	pay(walk);
+	walk->stats.cost_ns = walk->budget.cost_ns;
+	walk->stats.program_ns = walk_tickets_program_ns(walk->tickets);
 	walk_tell_visits(&walk->tell, &walk->stats);
 }
 
@@ -417,13 +426,13 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 		.stopped = on_stopped,
 		.context = walk,
 	};
-	const struct walk_tickets_config tickets = {
+	struct walk_prices prices;
+	struct walk_tickets_config tickets = {
 		.sys = config->sys,
 		.host = config->host,
 		.pids = config->pids,
 		.pid_count = config->pid_count,
 		.enable_on_exec = config->own_child,
-		.period_ns = choose_period(config, overhead),
 		.log = config->log,
 	};
 	int code = 0;
@@ -432,11 +441,8 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 	walk->sys = config->sys;
 	walk->tell.log = config->log;
 	walk->own_child = config->own_child;
-	walk->is_period_given = config->period_ns != 0 || !config->own_child;
+	walk->is_period_given = config->period_ns != 0;
 	walk->random = config->seed;
-	walk->cpu_count = config->host->cpus_online.count ? config->host->cpus_online.count : 1;
-	walk->max_overhead = overhead;
-	walk->bank_ns = BANK_MOST_NS; /* short programs have no time to earn a visit */
 	walk->stack = pgb_calloc(walker.depth, sizeof(*walk->stack));
 	for (size_t i = 0; i < config->pid_count; i++)
 		pgb_array_push(&walk->pids, config->pids[i]);
@@ -444,8 +450,14 @@ int pgb_feed_walk_new(struct pgb_feed **feed, const struct pgb_feed_walk_config 
 		code = walk_target_check(config->pids[i], config->host, error);
 	if (code == 0)
 		code = pgb_walker_new(&walk->walker, &walker, error);
-	if (code == 0)
+	if (code == 0) {
+		walk_calibrate(&prices);
+		walk_budget_begin(&walk->budget, overhead, &prices);
+		walk->period_ns = config->period_ns ? config->period_ns
+						    : walk_budget_period_ns(&walk->budget);
+		tickets.period_ns = walk->period_ns;
 		code = walk_tickets_open(&walk->tickets, &tickets, error);
+	}
 	if (code != 0) {
 		feed_free(&walk->base);
 		return code;

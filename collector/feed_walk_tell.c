@@ -48,6 +48,12 @@ void walk_tell_visits(const struct walk_tell *tell, const struct pgb_feed_walk_s
 	pgb_log(tell->log, PGB_LOG_DETAIL, "walk: %llu tickets%s",
 		(unsigned long long)stats->tickets, pgb_text_string(&text));
 	pgb_text_release(&text);
+	if (stats->program_ns > 0)
+		pgb_log(tell->log, PGB_LOG_DETAIL,
+			"walk: cost %.1f ms, %.1f %% of the %.1f ms of CPU time of the program",
+			(double)stats->cost_ns / 1e6,
+			100 * (double)stats->cost_ns / (double)stats->program_ns,
+			(double)stats->program_ns / 1e6);
 	if (walked == 0)
 		return;
 	for (unsigned int i = 0; i < PGB_LOOKAHEAD_ENDS; i++)

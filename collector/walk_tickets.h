@@ -26,6 +26,7 @@ struct walk_draw {
 	uint64_t cpu_ns;	   /* that they stand for */
 	struct walk_ticket winner; /* one of them, by CPU time; none: tickets is 0 */
 	pid_t privileged;	   /* a process that has just gained privileges by exec; 0: none */
+	uint64_t tasks;		   /* that were started */
 };
 
 struct walk_tickets;
@@ -51,22 +52,35 @@ enum walk_ready { WALK_READY_TICKET = 1, WALK_READY_FD = 2 };
  * Sleep until there may be a ticket, if they are to wake us, or `fd` is readable: which of these; 0
  * at a signal. At the time-out there may be tickets, if they were not to wake us.
  */
-unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, int timeout_ms,
+unsigned int walk_tickets_wait(struct walk_tickets *tickets, int fd, uint64_t timeout_ns,
 			       bool tickets_wake);
 /* Take all tickets at hand; `random` chooses. */
 void walk_tickets_take(struct walk_tickets *tickets, uint64_t random, struct walk_draw *draw);
 /*
- * Let a program that we started, and tasks that start from now on, draw their tickets at a period
- * a quarter longer or shorter: those of many alike children must not all fall on the same places.
- * A task keeps for life what it starts with, so no period may be dear. Call it now and then.
+ * A task draws its first ticket after a whole period of CPU time; until then it is young, and may
+ * never come to it. This one is to be asked whether it runs; false: there is none. The last that
+ * were started come first, `random` chooses among them; each call names another one.
  */
-void walk_tickets_vary(struct walk_tickets *tickets, uint64_t random);
+bool walk_tickets_has_young(const struct walk_tickets *tickets);
+bool walk_tickets_young(struct walk_tickets *tickets, uint64_t random, struct walk_ticket *task);
+/* What all that are followed have used, ns, for differences; takes longer the more there are. */
+uint64_t walk_tickets_program_ns(struct walk_tickets *tickets);
+/* A time between two calls of it that costs next to nothing. */
+uint64_t walk_tickets_look_ns(const struct walk_tickets *tickets);
+/*
+ * Let a program that we started, and tasks that start from now on, draw their tickets at this
+ * period, a quarter more or less: those of many alike children must not all fall on the same
+ * places. A task keeps for life what it starts with. Call it now and then.
+ */
+void walk_tickets_vary(struct walk_tickets *tickets, uint64_t period_ns, uint64_t random);
 
 /* The same without perf events (walk_tickets_proc.c). */
 struct walk_proc;
 struct walk_proc *walk_proc_open(const struct walk_tickets_config *config);
 void walk_proc_close(struct walk_proc *proc);
-unsigned int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms);
+unsigned int walk_proc_wait(struct walk_proc *proc, int fd, uint64_t timeout_ns);
 void walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_draw *draw);
+uint64_t walk_proc_program_ns(const struct walk_proc *proc);
+void walk_proc_vary(struct walk_proc *proc, uint64_t period_ns);
 
 #endif

@@ -37,6 +37,7 @@ struct walk_proc {
 	uint64_t searched_ns;
 	uint64_t jitter;
 	uint64_t carry_ns; /* CPU time that is no whole ticket yet */
+	uint64_t program_ns;
 	PGB_ARRAY(pid_t) roots;
 	PGB_ARRAY(struct thread) threads; /* ascending by tid */
 };
@@ -158,15 +159,15 @@ void walk_proc_close(struct walk_proc *proc)
 }
 
 /* One period, more or less: never in step with the program. */
-unsigned int walk_proc_wait(struct walk_proc *proc, int fd, int timeout_ms)
+unsigned int walk_proc_wait(struct walk_proc *proc, int fd, uint64_t timeout_ns)
 {
 	struct pollfd other = {.fd = fd, .events = POLLIN};
 	uint64_t period_ns = proc->period_ns < TICK_NS ? TICK_NS : proc->period_ns;
 	uint64_t sleep_ns = period_ns / 2 + pgb_hash_u64(proc->jitter++) % period_ns;
 	struct timespec time;
 
-	if (timeout_ms >= 0 && sleep_ns > (uint64_t)timeout_ms * 1000000u)
-		sleep_ns = (uint64_t)timeout_ms * 1000000u;
+	if (sleep_ns > timeout_ns)
+		sleep_ns = timeout_ns;
 	time.tv_sec = (time_t)(sleep_ns / 1000000000u);
 	time.tv_nsec = (long)(sleep_ns % 1000000000u);
 	return WALK_READY_TICKET | (ppoll(&other, 1, &time, NULL) > 0 ? WALK_READY_FD : 0);
@@ -192,10 +193,21 @@ void walk_proc_take(struct walk_proc *proc, uint64_t random, struct walk_draw *d
 		if (random % total < used)
 			draw->winner = (struct walk_ticket){thread->pid, thread->tid, -1};
 	}
+	proc->program_ns += total;
 	proc->carry_ns += total;
 	if (total == 0 || proc->carry_ns < proc->period_ns)
 		return;
 	draw->tickets = proc->carry_ns / proc->period_ns;
 	draw->cpu_ns = draw->tickets * proc->period_ns;
 	proc->carry_ns -= draw->cpu_ns;
+}
+
+uint64_t walk_proc_program_ns(const struct walk_proc *proc)
+{
+	return proc->program_ns;
+}
+
+void walk_proc_vary(struct walk_proc *proc, uint64_t period_ns)
+{
+	proc->period_ns = period_ns;
 }

@@ -14,12 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/walk_priority.h"
 #include "collector/walker_proc.h"
 #include "collector/walker_thread.h"
 #include "collector/walker_vvar.h"
 #include "pgobolt/base/array.h"
 #include "pgobolt/base/text.h"
-#include "pgobolt/collector/process.h"
 
 enum {
 	CACHES = 64,
@@ -63,7 +63,8 @@ struct pgb_walker {
 	unsigned int pending_count;
 	bool letting_go;
 	cpu_set_t affinity; /* as it was */
-	sigset_t signals;   /* as they were */
+	struct walk_priority priority;
+	sigset_t signals; /* as they were */
 	struct walker_vvar vvar;
 	struct walker_stat_files stat_files;
 	int fd_signal;
@@ -386,6 +387,8 @@ int pgb_walker_new(struct pgb_walker **result, const struct pgb_walker_config *c
 	sched_getaffinity(0, sizeof(walker->affinity), &walker->affinity);
 	walker->branches = pgb_calloc(config->depth, sizeof(*walker->branches));
 	block_signals(walker);
+	if (config->follow_cpu)
+		walk_priority_raise(&walker->priority);
 	walker_vvar_init(&walker->vvar);
 	*result = walker;
 	return 0;
@@ -397,6 +400,7 @@ void pgb_walker_free(struct pgb_walker *walker)
 		return;
 	pgb_walker_let_go(walker);
 	sched_setaffinity(0, sizeof(walker->affinity), &walker->affinity);
+	walk_priority_restore(&walker->priority);
 	walker_stat_files_close(&walker->stat_files);
 	if (walker->fd_signal >= 0)
 		close(walker->fd_signal);
@@ -410,16 +414,18 @@ void pgb_walker_free(struct pgb_walker *walker)
 
 int pgb_walker_probe(struct pgb_error *error)
 {
-	static const char *const argv[] = {"true", NULL};
-	const struct pgb_spawn spawn = {.argv = argv, .held = true};
-	struct pgb_process process;
-	int code = pgb_process_spawn(&process, &spawn, error), number = 0;
+	pid_t child = walker_fork();
+	int number = 0;
 
-	if (code != 0)
-		return code;
-	if (ptrace(PTRACE_SEIZE, process.pid, NULL, NULL) != 0)
+	if (child < 0)
+		return pgb_fail(error, PGB_E_RESOURCE, "walk: cannot fork: %s", strerror(errno));
+	if (child == 0)
+		for (;;)
+			pause();
+	if (ptrace(PTRACE_SEIZE, child, NULL, NULL) != 0)
 		number = errno;
-	pgb_process_stop(&process, 0);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, __WALL);
 	if (number == 0)
 		return 0;
 	pgb_fail(error, PGB_E_PERMISSION, "walk: tracing a program of our own is refused: %s",

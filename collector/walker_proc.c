@@ -2,9 +2,11 @@
 #include "collector/walker_proc.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 bool walker_read_text(const char *path, char *text, size_t most)
@@ -169,4 +171,13 @@ bool walker_is_traced(pid_t tid)
 
 	/* a decimal number, but anything that is not 0 is all we ask */
 	return read_status(tid, text) && status_mask(text, "\nTracerPid:", &tracer) && tracer != 0;
+}
+
+pid_t walker_fork(void)
+{
+	pid_t parent = getpid(), child = fork();
+
+	if (child == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+		raise(SIGKILL);
+	return child;
 }

@@ -33,5 +33,7 @@ bool walker_has_ended(pid_t pid);
 /* Is a signal on its way that the thread does not block? When in doubt, yes. */
 bool walker_signal_pending(pid_t tid);
 bool walker_is_traced(pid_t tid);
+/* fork(), with a child that does not outlive us, however we end. */
+pid_t walker_fork(void);
 
 #endif

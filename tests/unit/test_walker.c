@@ -23,7 +23,7 @@ enum { DEPTH = 32 };
 
 /* What parent and child share. */
 static volatile struct shared {
-	unsigned long rounds, signals, interrupted;
+	unsigned long rounds, signals, interrupted, visits;
 	int stop;
 } * shared;
 
@@ -222,16 +222,22 @@ static void a_killed_visitor_leaves_no_trace(void **state)
 	pgb_walker_free(walker);
 	for (unsigned int i = 0; i < 50; i++) {
 		unsigned long before;
-		pid_t visitor = fork();
+		pid_t visitor;
+
+		shared->visits = 0;
+		visitor = fork();
 
 		if (visitor == 0) {
 			struct pgb_walk walk;
 
 			walker = new_walker(0);
-			for (;;)
+			for (;; shared->visits++)
 				pgb_walker_visit(walker, child, child, &walk);
 		}
-		usleep(3000 + i * 173);
+		for (unsigned int wait = 0; wait < 20000 && shared->visits == 0; wait++)
+			usleep(100);
+		assert_true(shared->visits > 0);
+		usleep(i * 37);
 		kill(visitor, SIGKILL);
 		assert_int_equal(waitpid(visitor, NULL, 0), visitor);
 		assert_int_equal(tracer_of(child), 0);

@@ -58,7 +58,11 @@ struct pgb_walker_config {
 	size_t depth;	       /* taken branches of one visit, at most */
 	uint64_t instructions; /* of one visit, at most; 0: what depth makes of it */
 	pid_t own_child;       /* its exit is left for its parent, us, to reap; 0: none */
-	bool follow_cpu; /* move to the CPU of the thread: stops are four times as cheap there */
+	/*
+	 * Move to the CPU of the thread, where stops are four times as cheap; this thread gets as
+	 * much priority as it may have, since it competes with those that it visits.
+	 */
+	bool follow_cpu;
 	/*
 	 * Called while the thread is stopped and before it is let go, after a walk; may read
 	 * /proc of it. NULL: none.
