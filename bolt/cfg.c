@@ -62,6 +62,7 @@ void pgb_cfgs_free(struct pgb_cfgs *cfgs)
 	for (size_t i = 0; i < cfgs->function_count; i++)
 		free_graph(cfgs->graphs[i]);
 	free(cfgs->graphs);
+	free(builder->instructions);
 	pgb_cfg_outside_release(&cfgs->outside);
 	pgb_array_release(&builder->insns);
 	pgb_array_release(&builder->transfers);
@@ -107,6 +108,17 @@ static struct pgb_cfg *store_graph(struct pgb_cfg_builder *builder)
 	return cfg;
 }
 
+struct pgb_cfg_builder *pgb_cfgs_rebuild(struct pgb_cfgs *cfgs,
+					 const struct pgb_elf_function *function)
+{
+	struct pgb_cfg_builder *builder = &cfgs->builder;
+
+	free(builder->instructions);
+	builder->instructions = NULL;
+	builder->function = function;
+	return pgb_cfg_build(builder) ? builder : NULL;
+}
+
 const struct pgb_cfg *pgb_cfgs_find(struct pgb_cfgs *cfgs, const struct pgb_elf_function *function)
 {
 	size_t index = (size_t)(function - pgb_elf_image_function(cfgs->image, 0));
@@ -114,6 +126,8 @@ const struct pgb_cfg *pgb_cfgs_find(struct pgb_cfgs *cfgs, const struct pgb_elf_
 
 	pgb_assert(index < cfgs->function_count);
 	if (cfgs->graphs[index] == NULL) {
+		free(builder->instructions);
+		builder->instructions = NULL;
 		builder->function = function;
 		cfgs->graphs[index] = pgb_cfg_build(builder) ? store_graph(builder) : &no_graph;
 		free(builder->instructions);

@@ -183,7 +183,7 @@ static bool is_related(const struct pgb_cfg_builder *builder, uint64_t target)
  * Read the entries behind each other while they make sense; their targets go to `targets` (this
  * function) and `others` (its other parts). Is it a table: two targets, or one and a special one?
  */
-static bool read_table(const struct pgb_cfg_builder *builder, const struct pgb_cfg_table *table,
+static bool read_table(const struct pgb_cfg_builder *builder, struct pgb_cfg_table *table,
 		       struct pgb_cfg_offsets *targets, struct pgb_cfg_addresses *others)
 {
 	const struct pgb_elf_function *function = builder->function;
@@ -205,6 +205,7 @@ static bool read_table(const struct pgb_cfg_builder *builder, const struct pgb_c
 		offset = value - function->address;
 		if (offset == function->size_bytes) {
 			special = 1; /* __builtin_unreachable() */
+			table->entry_count++;
 			continue;
 		}
 		if (offset == 0)
@@ -215,6 +216,7 @@ static bool read_table(const struct pgb_cfg_builder *builder, const struct pgb_c
 			real++;
 		else
 			break;
+		table->entry_count++;
 		if (offset < function->size_bytes)
 			pgb_array_push(targets, (uint32_t)offset);
 		else

@@ -64,6 +64,14 @@ static void note_entry(const struct scan *scan, const struct pgb_elf_function *f
 		pgb_array_push(&scan->outside->entries, address);
 }
 
+static void note_taken(const struct scan *scan, uint64_t address)
+{
+	const struct pgb_elf_function *target = pgb_elf_image_find_function(scan->image, address);
+
+	if (target != NULL && target->address != address && inside(target, address))
+		pgb_array_push(&scan->outside->taken, address);
+}
+
 /*
  * Addresses of jump tables and of places in other functions. Without relocations anything that code
  * refers to ends the table before it.
@@ -87,6 +95,7 @@ static void note_operands(const struct scan *scan, const struct pgb_elf_function
 	if (is_table)
 		pgb_array_push(&scan->outside->tables, operands.address);
 	note_entry(scan, function, operands.address);
+	note_taken(scan, operands.address);
 }
 
 /* What one function does to others: it jumps into them. */
@@ -185,6 +194,7 @@ void pgb_cfg_outside_init(struct pgb_cfg_outside *outside, const struct pgb_elf_
 	}
 	sort_addresses(&outside->entries);
 	sort_addresses(&outside->tables);
+	sort_addresses(&outside->taken);
 	if (outside->relations.count > 1)
 		qsort(outside->relations.items, outside->relations.count,
 		      sizeof(*outside->relations.items), compare_relations);
@@ -194,6 +204,7 @@ void pgb_cfg_outside_release(struct pgb_cfg_outside *outside)
 {
 	pgb_array_release(&outside->entries);
 	pgb_array_release(&outside->tables);
+	pgb_array_release(&outside->taken);
 	pgb_array_release(&outside->relations);
 }
 
@@ -228,6 +239,14 @@ const uint64_t *pgb_cfg_outside_entries(const struct pgb_cfg_outside *outside,
 		last++;
 	*count = last - low;
 	return outside->entries.items + low;
+}
+
+bool pgb_cfg_outside_takes(const struct pgb_cfg_outside *outside,
+			   const struct pgb_elf_function *function)
+{
+	size_t at = lower_bound(&outside->taken, function->address);
+
+	return at < outside->taken.count && inside(function, outside->taken.items[at]);
 }
 
 uint64_t pgb_cfg_next_table(const struct pgb_cfg_outside *outside, uint64_t address)

@@ -32,6 +32,7 @@ struct pgb_cfg_table {
 	uint64_t address;
 	unsigned int entry_bytes;
 	uint32_t target_first, target_count;
+	uint32_t entry_count;
 };
 
 /* A function and a cold part of it, or the other way round. */
@@ -46,12 +47,18 @@ struct pgb_cfg_relation {
 struct pgb_cfg_outside {
 	struct pgb_cfg_addresses entries; /* ends of direct branches inside other functions */
 	struct pgb_cfg_addresses tables;  /* jump tables, as far as relocations show them */
+	/* Addresses inside functions that instructions name relative to their own, but for branches
+	 */
+	struct pgb_cfg_addresses taken;
 	PGB_ARRAY(struct pgb_cfg_relation) relations;
 };
 
 void pgb_cfg_outside_init(struct pgb_cfg_outside *outside, const struct pgb_elf_image *image,
 			  enum pgb_insn_set set, bool has_relocations);
 void pgb_cfg_outside_release(struct pgb_cfg_outside *outside);
+/* Is an address of the function's taken, as far as pgb_cfg_outside.taken tells? */
+bool pgb_cfg_outside_takes(const struct pgb_cfg_outside *outside,
+			   const struct pgb_elf_function *function);
 /* Ascending. */
 const uint64_t *pgb_cfg_outside_entries(const struct pgb_cfg_outside *outside,
 					const struct pgb_elf_function *function, size_t *count);
@@ -87,6 +94,13 @@ struct pgb_cfg_builder {
 	PGB_ARRAY(struct pgb_cfg_block) blocks;
 	PGB_ARRAY(struct pgb_elf_call_site) call_sites;
 };
+
+/*
+ * Build the function's graph anew and lend all that was found on the way, until the next one is
+ * built; NULL: there is none.
+ */
+struct pgb_cfg_builder *pgb_cfgs_rebuild(struct pgb_cfgs *cfgs,
+					 const struct pgb_elf_function *function);
 
 /* Build the graph of builder->function; false: there is none. */
 bool pgb_cfg_build(struct pgb_cfg_builder *builder);

@@ -167,7 +167,8 @@ void pgb_elf_image_close(struct pgb_elf_image *image)
 	pgb_array_release(&image->markers);
 	pgb_array_release(&image->objects);
 	pgb_array_release(&image->references);
-	pgb_array_release(&image->table_entries);
+	pgb_array_release(&image->distances);
+	pgb_array_release(&image->code_addresses);
 	pgb_array_release(&image->code_pointers);
 	pgb_array_release(&image->dynamic_places);
 	pgb_array_release(&image->dynamic_targets);

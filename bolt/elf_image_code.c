@@ -87,6 +87,14 @@ static void add_reference(struct reader *reader, uint64_t from, uint64_t symbol,
 	pgb_array_push(&image->references, reference);
 }
 
+static void add_code_address(struct pgb_elf_image *image, uint64_t to)
+{
+	const struct pgb_elf_function *function = function_at(image, to);
+
+	if (function != NULL && function->address != to)
+		pgb_array_push(&image->code_addresses, to);
+}
+
 static void read_relocation(struct reader *reader, const GElf_Rela *rela)
 {
 	struct pgb_elf_image *image = reader->image;
@@ -108,7 +116,10 @@ static void read_relocation(struct reader *reader, const GElf_Rela *rela)
 	if (image->arch->pc_relative_is_opaque && type->pc_relative) {
 		/* Only that there is a jump table entry: its value needs the table's start. */
 		if (!reader->in_code)
-			pgb_array_push(&image->table_entries, rela->r_offset);
+			pgb_array_push(
+				&image->distances,
+				((struct pgb_elf_distance){
+					rela->r_offset, sym.st_value + (uint64_t)rela->r_addend}));
 		else
 			/* The function's own are seen when it is decoded. */
 			add_reference(reader, rela->r_offset, is_section ? 0 : sym.st_value,
@@ -120,7 +131,9 @@ static void read_relocation(struct reader *reader, const GElf_Rela *rela)
 	if (image->arch->pc_relative_is_opaque &&
 	    is_in(image->dynamic_places.items, image->dynamic_places.count, rela->r_offset))
 		return;
-	if (!reader->in_code)
+	if (reader->in_code)
+		add_code_address(image, sym.st_value + (uint64_t)rela->r_addend);
+	else
 		pgb_array_push(&image->code_pointers, rela->r_offset);
 	add_reference(reader, rela->r_offset, is_section ? 0 : sym.st_value,
 		      sym.st_value + (uint64_t)rela->r_addend, false);
@@ -183,6 +196,13 @@ static int compare_addresses(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static int compare_distances(const void *a, const void *b)
+{
+	const struct pgb_elf_distance *x = a, *y = b;
+
+	return (x->place > y->place) - (x->place < y->place);
+}
+
 static void sort_unique_references(struct pgb_elf_image *image)
 {
 	size_t kept = 0;
@@ -223,8 +243,12 @@ int pgb_elf_image_load_code(struct pgb_elf_image *image, struct pgb_error *error
 		}
 	}
 	sort_unique_references(image);
-	sort_addresses(image->table_entries.items, image->table_entries.count);
+	if (image->distances.count > 1)
+		qsort(image->distances.items, image->distances.count,
+		      sizeof(image->distances.items[0]), compare_distances);
 	sort_addresses(image->code_pointers.items, image->code_pointers.count);
+	sort_addresses(image->code_addresses.items, image->code_addresses.count);
+	sort_addresses(image->dynamic_targets.items, image->dynamic_targets.count);
 	image->code_loaded = code == 0;
 	return code;
 }
@@ -252,7 +276,47 @@ const struct pgb_elf_reference *pgb_elf_image_references(const struct pgb_elf_im
 
 bool pgb_elf_image_has_table_entry(const struct pgb_elf_image *image, uint64_t address)
 {
-	return is_in(image->table_entries.items, image->table_entries.count, address);
+	size_t low = 0, high = image->distances.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (image->distances.items[middle].place < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < image->distances.count && image->distances.items[low].place == address;
+}
+
+const struct pgb_elf_distance *pgb_elf_image_distances(const struct pgb_elf_image *image,
+						       size_t *count)
+{
+	*count = image->distances.count;
+	return image->distances.items;
+}
+
+/* Those of sorted addresses that are in [start, end). */
+static const uint64_t *between(const uint64_t *sorted, size_t all, uint64_t start, uint64_t end,
+			       size_t *count)
+{
+	size_t first = lower_bound(sorted, all, start);
+
+	*count = lower_bound(sorted, all, end) - first;
+	return sorted + first;
+}
+
+const uint64_t *pgb_elf_image_loader_targets(const struct pgb_elf_image *image, uint64_t start,
+					     uint64_t end, size_t *count)
+{
+	return between(image->dynamic_targets.items, image->dynamic_targets.count, start, end,
+		       count);
+}
+
+const uint64_t *pgb_elf_image_code_addresses(const struct pgb_elf_image *image, uint64_t start,
+					     uint64_t end, size_t *count)
+{
+	return between(image->code_addresses.items, image->code_addresses.count, start, end, count);
 }
 
 bool pgb_elf_image_has_code_pointer(const struct pgb_elf_image *image, uint64_t address)

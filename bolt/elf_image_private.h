@@ -82,9 +82,10 @@ struct pgb_elf_image {
 	bool code_loaded;
 	PGB_ARRAY(struct pgb_elf_reference) references; /* ascending */
 	PGB_ARRAY(uint64_t) code_pointers;		/* absolute relocations in data */
-	PGB_ARRAY(uint64_t) table_entries;		/* PC-relative relocations in data */
-	PGB_ARRAY(uint64_t) dynamic_targets;		/* and where those point */
+	PGB_ARRAY(struct pgb_elf_distance) distances;	/* PC-relative relocations in data */
 	PGB_ARRAY(uint64_t) dynamic_places;		/* what the loader fills in */
+	PGB_ARRAY(uint64_t) dynamic_targets;		/* with addresses: with these */
+	PGB_ARRAY(uint64_t) code_addresses;		/* see pgb_elf_image_code_addresses() */
 
 	PGB_ARRAY(char *) strings; /* blocks of the names that were made here */
 	size_t strings_used, strings_size;

@@ -15,6 +15,7 @@ enum {
 	NEEDS_RELOCATIONS = 1u << 0,
 	/* Optimized PLT calls make llvm-bolt ask for immediate binding in the output. */
 	NEEDS_BIND_NOW = 1u << 1,
+	NEEDS_PROOF = 1u << 2,
 };
 
 /*
@@ -51,6 +52,7 @@ static const struct preset_row {
 	{"inline-small-functions", NULL, MAX, NEEDS_RELOCATIONS},
 	{"simplify-rodata-loads", NULL, MAX, 0},
 	{"peepholes", "all", MAX, 0},
+	{"strict", NULL, DEFAULT | MAX, NEEDS_RELOCATIONS | NEEDS_PROOF},
 	{"dyno-stats", NULL, SAFE | DEFAULT | MAX, 0},
 };
 
@@ -174,6 +176,14 @@ static bool binds_now(const struct pgb_elf_image *image)
 	return now;
 }
 
+/* It moves also those functions that it is told to skip, but does not look after them. */
+static bool may_be_strict(const struct pgb_llvm_bolt *bolt, const struct pgb_llvm_bolt_job *job)
+{
+	return job->strict && bolt->major >= PGB_LLVM_BOLT_STRICT_SINCE &&
+	       (job->skip_functions == NULL || job->skip_functions[0] == NULL) &&
+	       job->skip_functions_file == NULL && job->only_functions_file == NULL;
+}
+
 static bool row_fits(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_image *image,
 		     const struct pgb_llvm_bolt_job *job, const struct preset_row *row)
 {
@@ -183,6 +193,8 @@ static bool row_fits(const struct pgb_llvm_bolt *bolt, const struct pgb_elf_imag
 	if ((row->needs & NEEDS_RELOCATIONS) && job->without_relocations)
 		return false;
 	if ((row->needs & NEEDS_BIND_NOW) && !binds_now(image))
+		return false;
+	if ((row->needs & NEEDS_PROOF) && !may_be_strict(bolt, job))
 		return false;
 	if (row->value ? !pgb_llvm_bolt_has_value(bolt, row->option, row->value)
 		       : !pgb_llvm_bolt_has_option(bolt, row->option))

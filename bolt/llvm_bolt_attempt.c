@@ -359,7 +359,7 @@ static int find_less(struct pgb_llvm_bolt_run *run, const struct pgb_error *fail
 	if (failure->code == PGB_E_INTERRUPTED)
 		return 0;
 	*again = can_skip(run);
-	if (*again || run->job.no_steps || failure->code != PGB_E_TOOL)
+	if (*again || run->job.no_steps || run->job.strict || failure->code != PGB_E_TOOL)
 		return 0;
 	*again = can_drop_debug(run, failure);
 	if (!*again && can_search(run))

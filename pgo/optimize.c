@@ -184,6 +184,9 @@ struct pgb_llvm_bolt_job pgb_optimize_bolt_job(const struct pgb_optimize_run *ru
 	const struct pgb_optimize_job *job = run->job;
 	struct pgb_llvm_bolt_job bolt_job = job->bolt;
 
+	bolt_job.strict = run->strict;
+	if (run->skip.count > 0)
+		bolt_job.skip_functions = run->skip.items;
 	bolt_job.input = job->profile->binary;
 	bolt_job.profile = job->profile->fdata;
 	bolt_job.profile_is_of_input =
@@ -231,9 +234,19 @@ static int begin_check(struct pgb_optimize_run *run, struct pgb_error *error)
 	return code;
 }
 
+static int attempt(struct pgb_optimize_run *run, struct pgb_error *error)
+{
+	struct pgb_llvm_bolt_job job = pgb_optimize_bolt_job(run);
+
+	if (!run->job->no_search && !run->strict) {
+		job.crashed = pgb_optimize_crashed;
+		job.crashed_context = run;
+	}
+	return pgb_optimize_attempt(run, &job, error);
+}
+
 static int optimize(struct pgb_optimize_run *run, struct pgb_error *error)
 {
-	struct pgb_llvm_bolt_job job;
 	int code;
 
 	code = check_before(run, error);
@@ -241,14 +254,20 @@ static int optimize(struct pgb_optimize_run *run, struct pgb_error *error)
 		code = read_profile(run, error);
 	if (code == 0)
 		code = begin_check(run, error);
+	if (code == 0)
+		code = pgb_optimize_prove(run, error);
 	if (code != 0)
 		return code;
-	job = pgb_optimize_bolt_job(run);
-	if (!run->job->no_search) {
-		job.crashed = pgb_optimize_crashed;
-		job.crashed_context = run;
+	code = attempt(run, error);
+	if (code != 0 && run->strict && (run->faulty || code == PGB_E_TOOL) &&
+	    !run->job->bolt.no_steps) {
+		pgb_log(run->log, PGB_LOG_WARNING, "%s; trying without -strict", error->message);
+		pgb_error_clear(error);
+		pgb_optimize_give_up_strict(run);
+		code = attempt(run, error);
+	} else if (run->strict && run->result->bolt.skipped.count > 0) {
+		pgb_optimize_give_up_strict(run);
 	}
-	code = pgb_optimize_attempt(run, &job, error);
 	if (code != 0 && run->faulty && !run->job->no_search)
 		code = pgb_optimize_search(run, error);
 	return code;
@@ -288,6 +307,7 @@ int pgb_optimize(const struct pgb_optimize_job *job, const struct pgb_llvm_bolt 
 	remove_search(&run, code);
 	pgb_check_end(&run.check);
 	pgb_profile_free(run.profile);
+	pgb_array_release(&run.skip);
 	pgb_elf_image_close(run.image);
 	return code;
 }
@@ -310,6 +330,9 @@ void pgb_optimize_result_release(struct pgb_optimize_result *result)
 	pgb_findings_release(&result->before);
 	pgb_findings_release(&result->after);
 	pgb_llvm_bolt_result_release(&result->bolt);
+	for (size_t i = 0; i < result->strict.count; i++)
+		free(result->strict.items[i].name);
+	pgb_array_release(&result->strict);
 	release_search(&result->search);
 	release_search(&result->crash);
 	*result = (struct pgb_optimize_result){0};

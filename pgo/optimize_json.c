@@ -59,6 +59,22 @@ static json_t *functions_json(const struct pgb_llvm_bolt_result *bolt)
 			 pgb_json_count(bolt->functions_reordered), "skipped", skipped);
 }
 
+static json_t *strict_json(const struct pgb_optimize_result *result)
+{
+	static const char *const kinds[] = {NULL, NULL, "tail calls", "far jump tables",
+					    "computed gotos"};
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < result->strict.count; i++) {
+		const struct pgb_optimize_strict *at = &result->strict.items[i];
+
+		json_array_append_new(all, json_pack("{s:o, s:s?, s:s?}", "function",
+						     pgb_json_text(at->name), "proven",
+						     kinds[at->kind], "why_not", at->why));
+	}
+	return all;
+}
+
 static json_t *steps_json(const struct pgb_llvm_bolt_result *bolt)
 {
 	json_t *steps = json_array();
@@ -115,6 +131,7 @@ json_t *pgb_optimize_json(const struct pgb_llvm_bolt *bolt, const struct pgb_opt
 			  (double)run->duration_ns / 1e9));
 
 	json_object_set_new(json, "functions", functions_json(run));
+	json_object_set_new(json, "unknown_jumps", strict_json(result));
 	json_object_set_new(json, "stale_percent", json_real(run->stale_percent));
 	json_object_set_new(json, "dyno_stats", dyno_json(run));
 	json_object_set_new(json, "hot_bytes", pgb_json_count(run->bytes_hot));

@@ -17,9 +17,16 @@ struct pgb_optimize_run {
 	struct pgb_profile *profile;
 	const struct pgb_log *log;
 	struct pgb_check check; /* where the job has one */
+	bool strict;		/* llvm-bolt's -strict may be given */
+	/* Functions to leave alone, the user's among them, NULL-terminated. Borrowed names. */
+	PGB_ARRAY(const char *) skip;
 	/* The result was looked at and is wrong; why is in result->failure. */
 	bool faulty;
 };
+
+/* optimize_strict.c: may -strict be given? Fills run->strict and result->strict. */
+int pgb_optimize_prove(struct pgb_optimize_run *run, struct pgb_error *error);
+void pgb_optimize_give_up_strict(struct pgb_optimize_run *run);
 
 /* What llvm-bolt is to do, from what was asked for and what the binary is. No output, no accept. */
 struct pgb_llvm_bolt_job pgb_optimize_bolt_job(const struct pgb_optimize_run *run);

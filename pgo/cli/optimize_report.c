@@ -58,6 +58,35 @@ static void profile_rows(struct pgb_table *table, const struct pgb_optimize_job 
 			       bolt->skipped.count > 1 ? ", .." : "");
 }
 
+/* Which functions are laid out though llvm-bolt alone would not know where their jumps go. */
+static void strict_rows(struct pgb_table *table, const struct pgb_optimize_result *result)
+{
+	static const char *const kinds[] = {"", "", "tail calls", "far jump tables",
+					    "computed gotos"};
+
+	for (size_t kind = PGB_STRICT_GOTOS + 1; kind-- > 0;) {
+		struct pgb_text names = {0};
+		size_t count = 0;
+
+		for (size_t i = 0; i < result->strict.count; i++) {
+			if (result->strict.items[i].why ? kind > 0
+							: result->strict.items[i].kind != kind)
+				continue;
+			if (count++ < 3)
+				pgb_text_addf(&names, "%s%s", count > 1 ? ", " : "",
+					      result->strict.items[i].name);
+		}
+		if (count > 0 && kind == PGB_STRICT_UNPROVEN)
+			pgb_table_pair(
+				table, "", "no -strict for other jumps, as %s is not proven: %s%s",
+				count == 1 ? "one" : "some", names.data, count > 3 ? ", .." : "");
+		else if (count > 0)
+			pgb_table_pair(table, "", "%zu with %s, proven: %s%s", count, kinds[kind],
+				       names.data, count > 3 ? ", .." : "");
+		pgb_text_release(&names);
+	}
+}
+
 static void layout_rows(struct pgb_table *table, const struct pgb_llvm_bolt_result *bolt)
 {
 	static const char *const names[] = {"taken branches", "executed instructions"};
@@ -159,6 +188,7 @@ void pgb_optimize_print(struct pgb_output *output, const struct pgb_llvm_bolt *b
 	pgb_table_pair(&table, "llvm-bolt", "%s, preset %s, %s", bolt->version,
 		       pgb_preset_name(job->bolt.preset), PGB_DURATION(result->bolt.duration_ns));
 	profile_rows(&table, job, result);
+	strict_rows(&table, result);
 	layout_rows(&table, &result->bolt);
 	pgb_table_pair(&table, "size", "%s before, %s after", PGB_SIZE(result->size_before),
 		       PGB_SIZE(result->size_after));

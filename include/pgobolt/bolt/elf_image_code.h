@@ -42,6 +42,29 @@ const struct pgb_elf_reference *pgb_elf_image_references(const struct pgb_elf_im
  * table? */
 bool pgb_elf_image_has_table_entry(const struct pgb_elf_image *image, uint64_t address);
 
+/*
+ * A PC-relative relocation against code in data, on x86-64: symbol and addend make `sum`, which is
+ * the entry's target and how far the place is behind the start of its table.
+ */
+struct pgb_elf_distance {
+	uint64_t place, sum;
+};
+
+/* Ascending by place. */
+const struct pgb_elf_distance *pgb_elf_image_distances(const struct pgb_elf_image *image,
+						       size_t *count);
+
+/* Addresses in [start, end) that the loader puts into memory, ascending. */
+const uint64_t *pgb_elf_image_loader_targets(const struct pgb_elf_image *image, uint64_t start,
+					     uint64_t end, size_t *count);
+
+/*
+ * Places inside functions, in [start, end), that instructions hold as absolute numbers, as
+ * relocations show them. Ascending.
+ */
+const uint64_t *pgb_elf_image_code_addresses(const struct pgb_elf_image *image, uint64_t start,
+					     uint64_t end, size_t *count);
+
 /* Is there an absolute relocation against code at this place in data? */
 bool pgb_elf_image_has_code_pointer(const struct pgb_elf_image *image, uint64_t address);
 

@@ -39,6 +39,9 @@ bool pgb_llvm_bolt_has_option(const struct pgb_llvm_bolt *bolt, const char *opti
 bool pgb_llvm_bolt_has_value(const struct pgb_llvm_bolt *bolt, const char *option,
 			     const char *value);
 
+/* The first release whose -strict works on position-independent code. */
+#define PGB_LLVM_BOLT_STRICT_SINCE 22
+
 enum pgb_preset { PGB_PRESET_SAFE, PGB_PRESET_DEFAULT, PGB_PRESET_MAX };
 
 /* What keeps llvm-bolt from crashing. Strings are borrowed until the run ends. */
@@ -55,6 +58,12 @@ struct pgb_llvm_bolt_job {
 	bool update_debug;	  /* dropped, with a warning, where llvm-bolt fails on it */
 	bool no_huge_pages;	  /* small programs: no 2 MiB alignment */
 	bool infer_fall_throughs; /* profile of single branches */
+	/*
+	 * All indirect jumps are known to go where relocations show (strict.h). -strict works on
+	 * all functions or none: it is not given where any are to be left alone. When llvm-bolt
+	 * fails, asking less of it is left to the caller.
+	 */
+	bool strict;
 	bool without_relocations; /* the input kept none: blocks move inside their functions only */
 	const char *skip_functions_file;   /* NULL: none */
 	const char *const *skip_functions; /* plain names, not patterns; NULL-terminated or NULL */

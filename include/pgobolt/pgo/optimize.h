@@ -13,6 +13,7 @@
 #include "pgobolt/base/log.h"
 #include "pgobolt/bolt/llvm_bolt.h"
 #include "pgobolt/bolt/profile.h"
+#include "pgobolt/bolt/strict.h"
 #include "pgobolt/bolt/verify.h"
 #include "pgobolt/pgo/bisect.h"
 #include "pgobolt/pgo/check.h"
@@ -88,6 +89,13 @@ struct pgb_optimize_search {
 	char *reproducer;   /* folder; NULL: none was written */
 };
 
+/* A function whose jumps llvm-bolt does not understand, see strict.h. */
+struct pgb_optimize_strict {
+	char *name;
+	enum pgb_strict_kind kind;
+	const char *why; /* static; NULL: it is proven */
+};
+
 struct pgb_optimize_result {
 	char *output;
 	uint64_t size_before, size_after; /* bytes of the files */
@@ -96,6 +104,12 @@ struct pgb_optimize_result {
 	char *build_id; /* of the binary, "" where it has none */
 	struct pgb_findings before, after;
 	struct pgb_llvm_bolt_result bolt;
+	/*
+	 * By address. Those with a profile, where llvm-bolt was given -strict for them; else those
+	 * for which that could not be done. Empty where there is nothing to gain from it, or no
+	 * way.
+	 */
+	PGB_ARRAY(struct pgb_optimize_strict) strict;
 	bool stripped;
 	bool checked; /* the user's test ran on both; what it did is in `check` */
 	struct pgb_optimize_checked {
