@@ -34,12 +34,16 @@ static void count_outside(struct pgb_session *session, bool anonymous, uint64_t 
 		session->stats.unmapped += count;
 }
 
+void pgb_session_place_waiting(struct pgb_session *session)
+{
+	pgb_edges_add_many(session->edges, session->waiting, session->waiting_count);
+	session->waiting_count = 0;
+}
+
 static void add_waiting(struct pgb_session *session, const struct pgb_edge *edge)
 {
-	if (session->waiting_count == PGB_SESSION_WAITING) {
-		pgb_edges_add_many(session->edges, session->waiting, session->waiting_count);
-		session->waiting_count = 0;
-	}
+	if (session->waiting_count == PGB_SESSION_WAITING)
+		pgb_session_place_waiting(session);
 	session->waiting[session->waiting_count++] = *edge;
 }
 
@@ -135,7 +139,7 @@ static void place_trace(struct pgb_session *session, const struct pgb_edge *fres
 	}
 }
 
-static void place_one(struct pgb_session *session, const struct pgb_edge *fresh)
+void pgb_session_place(struct pgb_session *session, const struct pgb_edge *fresh)
 {
 	struct pgb_edge edge = *fresh;
 
@@ -157,7 +161,7 @@ static void place_spilled(struct pgb_session_counter *counter)
 
 	pthread_mutex_lock(&session->place_lock);
 	for (size_t i = 0; i < count; i++)
-		place_one(session, &edges[i]);
+		pgb_session_place(session, &edges[i]);
 	pthread_mutex_unlock(&session->place_lock);
 	pgb_edges_clear(counter->spilled);
 }
@@ -183,8 +187,7 @@ static void place_fresh(struct pgb_session *session)
 	if (session->helpers)
 		pgb_session_helpers_finish(session->helpers);
 	pgb_session_counter_flush(&session->counter);
-	pgb_edges_add_many(session->edges, session->waiting, session->waiting_count);
-	session->waiting_count = 0;
+	pgb_session_place_waiting(session);
 }
 
 /* Of an AUX area many samples come at once; else it is told with each. */
@@ -282,7 +285,9 @@ void pgb_session_decode_run(struct pgb_session_counter *counter, struct pgb_feed
 /* Every other sample: two halves whose counts are kept apart as well. */
 static void take_sample(struct pgb_session *session, const struct pgb_record *record)
 {
-	if (!session->config.source->reads_aux)
+	if (session->config.source->by_time)
+		pgb_session_take_visit(session, record);
+	else if (!session->config.source->reads_aux)
 		decode(&session->counter, record, ++session->samples & 1);
 }
 
@@ -437,6 +442,7 @@ void pgb_session_free(struct pgb_session *session)
 	pgb_edges_free(session->edges);
 	pgb_session_helpers_free(session->helpers);
 	pgb_session_counter_release(&session->counter);
+	pgb_session_visits_release(session);
 	pthread_mutex_destroy(&session->place_lock);
 	pgb_tasks_release(&session->tasks);
 	pgb_array_release(&session->ended);
@@ -446,40 +452,10 @@ void pgb_session_free(struct pgb_session *session)
 	free(session);
 }
 
-static void take_run(struct pgb_session *session, struct pgb_feed_run *run)
-{
-	if (session->config.source->reads_aux) {
-		pgb_feed_give_back(session->consumed, run);
-		return;
-	}
-	pgb_session_helpers_take(session->helpers, run, session->samples);
-	session->samples += run->count;
-}
-
-int pgb_session_consume(struct pgb_session *session, struct pgb_feed *feed, struct pgb_error *error)
-{
-	struct pgb_record record;
-	struct pgb_feed_run run;
-	int status;
-
-	session->consumed = feed;
-	session->helpers = pgb_session_helpers_new(session);
-	while ((status = pgb_feed_next_run(feed, &record, &run, error)) > 0)
-		if (status == PGB_FEED_RUN)
-			take_run(session, &run);
-		else
-			pgb_session_dispatch(session, &record);
-	place_fresh(session);
-	pgb_session_helpers_free(session->helpers);
-	session->helpers = NULL;
-	session->stats.edges_overflow = pgb_edges_overflow(pgb_session_edges(session));
-	pgb_feed_stats_add(&session->stats.feed, &feed->stats);
-	return status;
-}
-
 struct pgb_edges *pgb_session_edges(struct pgb_session *session)
 {
 	place_fresh(session);
+	pgb_session_settle_visits(session);
 	return session->edges;
 }
 

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "collector/visits.h"
 #include "pgobolt/collector/process.h"
 #include "pgobolt/collector/session.h"
 #include "pgobolt/collector/tasks.h"
@@ -45,6 +46,9 @@ struct pgb_session {
 	pthread_mutex_t place_lock;
 	struct pgb_edge waiting[PGB_SESSION_WAITING]; /* on their way to `edges` */
 	size_t waiting_count;
+	/* where the source samples by time; NULL else */
+	struct pgb_visits *visits;
+	struct pgb_edges *visit; /* the edges of one */
 	struct pgb_tasks tasks;
 	PGB_ARRAY(struct pgb_session_ended) ended; /* where AUX areas are read; oldest first */
 	struct pgb_switches switches;
@@ -83,6 +87,17 @@ void pgb_session_decode_run(struct pgb_session_counter *counter, struct pgb_feed
 			    uint64_t samples_before);
 /* To the edges with all it has counted. */
 void pgb_session_counter_flush(struct pgb_session_counter *counter);
+
+/* Count an edge by its run-time addresses, its binary the pid, its kind the flags. */
+void pgb_session_place(struct pgb_session *session, const struct pgb_edge *fresh);
+/* What was placed goes to the edges in batches: now. */
+void pgb_session_place_waiting(struct pgb_session *session);
+
+/* session_visits.c */
+void pgb_session_take_visit(struct pgb_session *session, const struct pgb_record *record);
+/* To the edges with all visits so far. */
+void pgb_session_settle_visits(struct pgb_session *session);
+void pgb_session_visits_release(struct pgb_session *session);
 
 /* session_helpers.c */
 struct pgb_session_helpers *pgb_session_helpers_new(struct pgb_session *session);

@@ -59,6 +59,7 @@ const struct pgb_source pgb_source_walk = {
 	.name = "walk",
 	.summary = "software branch stack: visits to running threads, no PMU needed",
 	.has_branches = true,
+	.by_time = true,
 	.probe = probe_walk,
 	.plan = plan_walk,
 	.open = open_walk,

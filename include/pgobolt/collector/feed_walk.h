@@ -43,7 +43,7 @@ struct pgb_feed_walk_config {
 	uint64_t seed;
 };
 
-#define PGB_WALK_DEPTH	      256
+#define PGB_WALK_DEPTH	      512
 #define PGB_WALK_PERIOD_NS    1000003 /* of a plan; what is used follows from what visits cost */
 #define PGB_WALK_MAX_OVERHEAD 10.0
 

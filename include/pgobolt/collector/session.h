@@ -72,7 +72,8 @@ struct pgb_session_config {
 
 /*
  * The conservation law, over branches of user space for branch sources and IPs for others:
- * seen = mapped + anonymous + unmapped + dropped(reason); mapped is what `edges` holds.
+ * seen = mapped + anonymous + unmapped + dropped(reason); mapped is what `edges` holds (of a source
+ * that samples by time, but for rounding: its samples are weighed).
  */
 struct pgb_session_stats {
 	struct pgb_feed_stats feed;

@@ -103,6 +103,7 @@ struct pgb_source {
 	bool has_branches;
 	bool reads_aux; /* decode() gets AUX records, with their bytes, instead of samples */
 	bool is_sparse; /* single branches, and no chains of them */
+	bool by_time;	/* samples begin by time: weighed to count executions (visits.h) */
 	/* Can this machine do it? 0, or PGB_E_UNSUPPORTED / PGB_E_PERMISSION with the remedy. */
 	int (*probe)(const struct pgb_host *host, struct pgb_error *error);
 	/*
