@@ -285,6 +285,7 @@ static void damaged_inside(void **state)
 		{83, 16, UINT64_MAX, PGB_PERFDATA_DAMAGED},
 		{83, 8, 0, PGB_PERFDATA_DAMAGED},	  /* no data_size */
 		{71, 16, UINT64_MAX, PGB_PERFDATA_WHOLE}, /* AUXTRACE without its fields */
+		{79, 16, 64, PGB_PERFDATA_WHOLE},	  /* TIME_CONV likewise */
 		{66, 16, 0xffffffff, PGB_PERFDATA_CUT},	  /* TRACING_DATA larger than the file */
 	};
 
