@@ -15,7 +15,8 @@
 #define STACK_NS  4000 /* some hundred registers of the CPU */
 #define IBS_NS	  2500 /* ten */
 #define SAMPLE_NS 1500
-#define SPE_NS	  100 /* no interrupt: ours alone */
+#define TIMER_NS  10000 /* measured in a virtual machine, whose timers are dear */
+#define SPE_NS	  100	/* no interrupt: ours alone */
 
 /* 0: nobody knows, as of page faults. */
 static double events_per_second(const struct pgb_source *source, const char *event)
@@ -31,8 +32,10 @@ static double events_per_second(const struct pgb_source *source, const char *eve
 	return 0;
 }
 
-static double sample_ns(const struct pgb_source *source)
+static double sample_ns(const struct pgb_source *source, const char *event)
 {
+	if (strstr(event, "-clock"))
+		return TIMER_NS;
 	if (source == &pgb_source_lbr)
 		return STACK_NS;
 	if (source == &pgb_source_ibs)
@@ -48,7 +51,7 @@ struct pgb_source_cost pgb_source_cost(const struct pgb_source *source, const ch
 	if (rate.period_events)
 		cost.samples_per_second =
 			events_per_second(source, event) / (double)rate.period_events;
-	cost.percent = cost.samples_per_second * sample_ns(source) / NS_PER_SECOND * 100;
+	cost.percent = cost.samples_per_second * sample_ns(source, event) / NS_PER_SECOND * 100;
 	return cost;
 }
 

@@ -39,7 +39,7 @@ static const struct row {
 	 &pgb_source_ip,
 	 "cpu-clock",
 	 {.period_events = 250007},
-	 "about 1% .. some 4000 "},
+	 "about 4% .. some 4000 "},
 	{__LINE__, &pgb_source_ip, "cpu-clock", {.period_events = 2000000000}, "less .. some 1 "},
 	{__LINE__, &pgb_source_ip, "page-faults", {.period_events = 1}, "frequent"},
 };
