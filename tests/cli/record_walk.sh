@@ -239,6 +239,16 @@ if ! "${CC:-cc}" -O1 -g -pthread -o delicate "$SRCDIR/tests/programs/delicate.c"
 	skip "delicate.c does not build"
 else
 	run 0 record -q -s walk --max-overhead 40 -- ./delicate 2
+	# text that does not decode, code that it changes, no debug register left
+	for part in illegal jit registers; do
+		run 0 record -v -s walk --max-overhead 40 -- ./delicate 1 "$part"
+		stderr_has " walked"
+		if grep -q "no debug register" "$scratch/stderr"; then
+			skip "no debug registers here"
+		else
+			stdout_has "$part "
+		fi
+	done
 	./delicate 100 >delicate.out 2>delicate.err &
 	delicate=$!
 	for pause in 0.05 0.11 0.17 0.23 0.08; do

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A program that a tracer could hurt in many ways: signals, timers, waiting system calls, stops,
- * children, code that it writes itself, breakpoints and traps of its own, a debugger of its own.
+ * children, code that it writes itself, bytes that are no code, breakpoints and traps of its own,
+ * all debug registers, a debugger of its own.
  * Each part checks itself, again and again until SIGTERM or for so many seconds.
  *
  *	delicate [SECONDS [PART]..]	prints "PART ROUNDS" and exits with 0, or says what broke
@@ -9,6 +10,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/hw_breakpoint.h>
+#include <linux/perf_event.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +32,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 static const char *part_name;
@@ -289,6 +293,32 @@ static void part_jit(void)
 	munmap(code, 4096);
 }
 
+/* ---- bytes that are no instruction, between others */
+
+static volatile sig_atomic_t illegal;
+
+static void skip_byte(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)info;
+	illegal++;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]++;
+}
+
+static void part_illegal(void)
+{
+	const struct sigaction action = {.sa_sigaction = skip_byte, .sa_flags = SA_SIGINFO};
+
+	sigaction(SIGILL, &action, NULL);
+	illegal = 0;
+	for (int i = 0; i < 500; i++) {
+		for (volatile int j = 0; j < 10 + i % 7; j++)
+			;
+		__asm__ volatile(".byte 0x06"); /* push %es, in 32-bit code */
+	}
+	expect("illegal instructions", illegal, 500);
+}
+
 /* ---- traps of its own: int3, and single steps by the trap flag */
 
 static volatile sig_atomic_t traps;
@@ -318,13 +348,67 @@ static void part_traps(void)
 	}
 }
 
-/* ---- a debugger: its child stops at a debug register and is stepped */
+/* ---- all four debug registers, each counting how often a function is entered */
+
+#define COUNTED(number)                                                                            \
+	static __attribute__((noinline)) uint32_t counted_##number(uint32_t value)                 \
+	{                                                                                          \
+		__asm__ volatile("");                                                              \
+		return value * 3 + (number);                                                       \
+	}
+COUNTED(0)
+COUNTED(1)
+COUNTED(2)
+COUNTED(3)
 
 static __attribute__((noinline)) uint32_t watched(uint32_t value)
 {
 	__asm__ volatile("");
 	return value + 1;
 }
+
+static int open_breakpoint(uint32_t (*function)(uint32_t))
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_BREAKPOINT,
+		.size = sizeof(attr),
+		.bp_type = HW_BREAKPOINT_X,
+		.bp_addr = (uintptr_t)function,
+		.bp_len = sizeof(long),
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static void part_registers(void)
+{
+	static uint32_t (*const functions[])(uint32_t) = {counted_0, counted_1, counted_2,
+							  counted_3};
+	uint32_t value = 0;
+	uint64_t count;
+	int fds[4];
+
+	for (int i = 0; i < 4; i++) {
+		fds[i] = open_breakpoint(functions[i]);
+		if (fds[i] < 0) {
+			/* not on this machine: said so, and nothing broke */
+			fprintf(stderr, "delicate: no debug register %d to be had\n", i);
+			_exit(0);
+		}
+	}
+	expect("a fifth debug register", open_breakpoint(watched), -1);
+	for (uint32_t i = 0; i < 4000; i++)
+		value = functions[i % 4](value + i % 5);
+	for (int i = 0; i < 4; i++) {
+		expect("bytes of a count", read(fds[i], &count, sizeof(count)), sizeof(count));
+		expect("calls that a debug register counted", (long)count, 1000);
+		close(fds[i]);
+	}
+}
+
+/* ---- a debugger: its child stops at a debug register and is stepped */
 
 static void debug(pid_t child)
 {
@@ -381,11 +465,12 @@ static const struct part {
 	const char *name;
 	void (*run)(void);
 } parts[] = {
-	{"threads", part_threads},   {"signals", part_signals}, {"timers", part_timers},
-	{"sigwait", part_sigwait},   {"waiting", part_waiting}, {"futexes", part_futexes},
+	{"threads", part_threads},   {"signals", part_signals},	    {"timers", part_timers},
+	{"sigwait", part_sigwait},   {"waiting", part_waiting},	    {"futexes", part_futexes},
 	{"children", part_children}, {"stops", part_stops},
 #ifdef __x86_64__
-	{"jit", part_jit},	     {"traps", part_traps},	{"debugger", part_debugger},
+	{"jit", part_jit},	     {"traps", part_traps},	    {"debugger", part_debugger},
+	{"illegal", part_illegal},   {"registers", part_registers},
 #endif
 };
 enum { PARTS = sizeof(parts) / sizeof(parts[0]) };

@@ -15,6 +15,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "pgobolt/collector/walker.h"
@@ -212,6 +213,53 @@ static void system_calls_are_not_interrupted(void **state)
 	assert_int_equal(finish(child), 42);
 }
 
+#ifdef __x86_64__
+static void skip_byte(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)info;
+	shared->signals++;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]++;
+}
+
+/* Ten branches, and a byte that is no instruction. */
+static void run_into_nonsense(void)
+{
+	const struct sigaction action = {.sa_sigaction = skip_byte, .sa_flags = SA_SIGINFO};
+
+	sigaction(SIGILL, &action, NULL);
+	for (unsigned int i = 0; i < 20; i++) {
+		for (volatile unsigned int j = 0; j < 10; j++)
+			;
+		__asm__ volatile(".byte 0x06");
+	}
+	shared->rounds++;
+}
+
+static void what_is_no_code_ends_a_walk(void **state)
+{
+	struct pgb_walker *walker = new_walker(0);
+	pid_t child = start(run_into_nonsense);
+	struct pgb_walk walk;
+	unsigned int met = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 20000 && met < 5; i++) {
+		usleep(100 + i % 83);
+		if (pgb_walker_visit(walker, child, child, &walk) == PGB_VISIT_WALKED &&
+		    walk.result.end == PGB_LOOKAHEAD_UNDECODABLE) {
+			assert_true(walk.result.branch_count <= 10);
+			met++;
+		}
+	}
+	assert_int_equal(met, 5);
+	pgb_walker_free(walker);
+	assert_int_equal(finish(child), 42);
+	/* the child met them all, and went on */
+	assert_int_equal(shared->signals, shared->rounds * 20);
+}
+#endif
+
 /* Killed at any moment of a visit, the visitor leaves the child running and whole. */
 static void a_killed_visitor_leaves_no_trace(void **state)
 {
@@ -264,6 +312,9 @@ int main(void)
 		cmocka_unit_test(others_are_left_alone),
 		cmocka_unit_test(signals_arrive),
 		cmocka_unit_test(system_calls_are_not_interrupted),
+#ifdef __x86_64__
+		cmocka_unit_test(what_is_no_code_ends_a_walk),
+#endif
 		cmocka_unit_test(a_killed_visitor_leaves_no_trace),
 	};
 
