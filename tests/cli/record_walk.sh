@@ -14,13 +14,13 @@ cat >busy.c <<'END'
 
 static volatile long sum;
 
-/* branches for so many milliseconds */
+/* branches for so many milliseconds; a busy machine preempts where it asks the clock, in the kernel */
 static void *work(void *milliseconds)
 {
 	clock_t end = clock() + (long)milliseconds * (CLOCKS_PER_SEC / 1000);
 
 	while (clock() < end)
-		for (long i = 0; i < 20000; i++)
+		for (long i = 0; i < 200000; i++)
 			sum += i % 7 == 3 ? i : -1;
 	return NULL;
 }
