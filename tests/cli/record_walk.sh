@@ -65,6 +65,11 @@ run 0 record -q -s walk --max-overhead 30 --depth 32 --seed 7 -F 2000 -- ./busy
 run 0 record -s walk -- sh -c './busy & ./child; wait'
 stderr_has "child"
 
+# processes that end before their first ticket, if there are perf events to tell of them
+run 0 record -v -s walk --max-overhead 30 -- \
+	sh -c 'i=0; while [ $i -lt 150 ]; do ./busy 2 || exit; i=$((i + 1)); done'
+grep -q "found through /proc" "$scratch/stderr" || stderr_has "busy (main)"
+
 ### auto prefers it to counting and to samples of addresses; -F is no obstacle, other events are
 if "$PGOBOLT" doctor 2>/dev/null | grep -q "no branch"; then
 	run 0 record -v -- ./busy
