@@ -5,8 +5,12 @@
 #include <string.h>
 
 #include "bolt/quality_private.h"
+#include "pgobolt/collector/parallel.h"
 
-enum { INSTRUCTION_BYTES_MOST = 15 };
+enum {
+	INSTRUCTION_BYTES_MOST = 15,
+	PARALLEL_EDGES_LEAST = 4096, /* fewer are not worth a thread */
+};
 
 /* Per function of the binary, by its number in the image. */
 struct tally {
@@ -243,14 +247,62 @@ static void count_functions(struct pgb_quality *quality, struct tallies *tallies
 	}
 }
 
+/* Functions that nothing was seen of have no part in what is sorted. */
+static void drop_idle(struct tallies *tallies)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tallies->count; i++)
+		if (tallies->items[i].count > 0 || tallies->items[i].is_dense)
+			tallies->items[kept++] = tallies->items[i];
+	tallies->count = kept;
+}
+
+/* Figures that need no graphs, and the one that is made of them alone. */
+struct figures {
+	struct pgb_quality *quality;
+	const struct pgb_quality_input *input;
+	struct tallies tallies;
+	const struct pgb_edge *edges;
+	size_t edge_count;
+};
+
+static void find_figures(struct figures *figures)
+{
+	const struct pgb_quality_input *input = figures->input;
+	struct pgb_quality *quality = figures->quality;
+	size_t count = figures->edge_count;
+	bool dense = count > 0 && quality->branches && !input->single_branches && !input->inferred;
+
+	if (count > 0 && input->halves)
+		find_agreement(quality, figures->edges, count);
+	if (dense)
+		tally_bytes(&figures->tallies, figures->edges, count);
+	drop_idle(&figures->tallies);
+	if (dense)
+		find_density(quality, &figures->tallies);
+	find_hot_set(quality, &figures->tallies);
+}
+
+static void find_part(void *context, size_t index)
+{
+	struct figures *figures = context;
+
+	if (index == 0)
+		find_figures(figures);
+	else if (figures->quality->branches && figures->input->cfgs)
+		figures->quality->flow = pgb_quality_flow(figures->input);
+}
+
 void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_input *input)
 {
-	struct tallies tallies = {
-		.image = input->image,
-		.count = pgb_elf_image_function_count(input->image),
+	struct figures figures = {
+		.quality = quality,
+		.input = input,
+		.tallies = {.image = input->image,
+			    .count = pgb_elf_image_function_count(input->image)},
 	};
-	const struct pgb_edge *edges = NULL;
-	size_t edge_count = 0;
+	struct tallies *tallies = &figures.tallies;
 
 	pgb_quality_release(quality);
 	quality->density = quality->more_samples = quality->flow = quality->agreement = -1;
@@ -258,23 +310,21 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 	quality->count = pgb_profile_total(input->profile);
 	quality->dropped = quality->mismatching = quality->inferred = -1;
 	quality->lost = share(input->lost_samples, input->samples + input->lost_samples);
-	tallies.items = pgb_calloc(tallies.count, sizeof(*tallies.items));
+	tallies->items = pgb_calloc(tallies->count, sizeof(*tallies->items));
 	if (quality->branches)
-		tally_branches(quality, &tallies, input->profile);
+		tally_branches(quality, tallies, input->profile);
 	else
-		tally_samples(quality, &tallies, input->profile);
-	count_functions(quality, &tallies, input->cfgs);
+		tally_samples(quality, tallies, input->profile);
+	count_functions(quality, tallies, input->cfgs);
 	if (input->edges)
-		edges = pgb_edges_of_binary(input->edges, input->binary, &edge_count);
-	if (edge_count > 0 && input->halves)
-		find_agreement(quality, edges, edge_count);
-	if (edge_count > 0 && quality->branches && !input->single_branches && !input->inferred) {
-		tally_bytes(&tallies, edges, edge_count);
-		find_density(quality, &tallies);
+		figures.edges =
+			pgb_edges_of_binary(input->edges, input->binary, &figures.edge_count);
+	if (figures.edge_count >= PARALLEL_EDGES_LEAST) {
+		pgb_parallel_run(2, find_part, &figures);
+	} else {
+		find_part(&figures, 0);
+		find_part(&figures, 1);
 	}
-	find_hot_set(quality, &tallies);
-	if (quality->branches && input->cfgs)
-		quality->flow = pgb_quality_flow(input);
 	if (input->inferred) {
 		quality->count =
 			input->stats ? input->stats->written : quality->count / PGB_INFER_SCALE;
@@ -289,7 +339,7 @@ void pgb_quality_compute(struct pgb_quality *quality, const struct pgb_quality_i
 		quality->dropped = share(input->stats->dropped - addresses, input->stats->seen);
 		quality->mismatching = share(input->stats->ranges_dropped, input->stats->ranges);
 	}
-	free(tallies.items);
+	free(tallies->items);
 	pgb_quality_judge(quality, input);
 }
 

@@ -246,15 +246,16 @@ static uint32_t target_of(const struct pgb_conversion *conversion, const struct 
 	return UINT32_MAX;
 }
 
-static uint64_t count_of(struct pgb_edges *edges, uint32_t binary)
+/* By binary. The caller frees it. */
+static uint64_t *sum_counts(const struct pgb_edges *edges, uint32_t binary_count)
 {
-	uint64_t sum = 0;
+	uint64_t *sums = pgb_calloc(binary_count, sizeof(*sums));
 	size_t count;
-	const struct pgb_edge *list = pgb_edges_of_binary(edges, binary, &count);
+	const struct pgb_edge *list = pgb_edges_unsorted(edges, &count);
 
 	for (size_t i = 0; i < count; i++)
-		sum = pgb_count_add(sum, list[i].count);
-	return sum;
+		sums[list[i].binary] = pgb_count_add(sums[list[i].binary], list[i].count);
+	return sums;
 }
 
 /* The session numbers what it saw, the conversion what was asked for. */
@@ -265,25 +266,26 @@ static void take_edges(struct reading *reading, struct pgb_session *session)
 	struct pgb_edges *edges = pgb_session_edges(session);
 	uint32_t count = pgb_addrspace_binary_count(space);
 	uint32_t *targets = pgb_calloc(count, sizeof(*targets));
+	uint64_t *sums = sum_counts(edges, count);
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct pgb_binary *binary = pgb_addrspace_binary(space, i);
 		char *id = NULL;
-		uint64_t sum;
 
 		targets[i] = target_of(conversion, binary);
 		if (targets[i] != UINT32_MAX && pgb_session_is_executable(session, i))
 			conversion->targets[targets[i]].executable = true;
-		if (targets[i] != UINT32_MAX || (sum = count_of(edges, i)) == 0)
+		if (targets[i] != UINT32_MAX || sums[i] == 0)
 			continue;
 		if (binary->build_id.size_bytes > 0)
 			id = pgb_build_id_string(&binary->build_id);
 		pgb_convert_add_other(conversion, binary->path, id,
-				      pgb_count_multiply(sum, reading->input->weight));
+				      pgb_count_multiply(sums[i], reading->input->weight));
 		free(id);
 	}
 	pgb_edges_merge(conversion->edges, edges, targets, reading->input->weight);
 	free(targets);
+	free(sums);
 }
 
 /* ---- what a file may be, instead of what was hoped for */
