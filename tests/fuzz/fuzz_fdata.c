@@ -48,7 +48,7 @@ static void check_round_trip(struct pgb_profile *profile)
 /* The two files merged side by side; NULL: they need another way. */
 static char *merged_sorted(const struct pgb_cursor *files, size_t *size_bytes)
 {
-	struct pgb_fdata_lines lines[2] = {{files[0], WEIGHT}, {files[1], 1}};
+	struct pgb_fdata_lines lines[2] = {{files[0], WEIGHT, false}, {files[1], 1, false}};
 	struct pgb_profile *header = pgb_profile_new();
 	struct pgb_fdata_merged merged = {0};
 	char *text = NULL;
@@ -74,12 +74,43 @@ static char *merged_sorted(const struct pgb_cursor *files, size_t *size_bytes)
 	return NULL;
 }
 
-/* Both ways lead to the same text. */
-static void check_merge(const struct pgb_cursor *files)
+/* Gathered in any order; NULL: they need another way. */
+static char *merged_gathered(const struct pgb_cursor *files, size_t threads, size_t *size_bytes)
 {
-	size_t size, size_expected;
-	char *text = merged_sorted(files, &size), *expected;
+	struct pgb_fdata_lines lines[2] = {{files[0], WEIGHT, false}, {files[1], 1, false}};
+	struct pgb_profile *header = pgb_profile_new();
+	struct pgb_fdata_gathered *gathered = NULL;
+	struct pgb_fdata_merged merged = {0};
+	char *text = NULL;
+	FILE *stream = open_memstream(&text, size_bytes);
+	bool good = true;
+
+	if (stream == NULL)
+		abort();
+	for (size_t i = 0; good && i < 2; i++)
+		good = pgb_fdata_read_header(&lines[i].bytes, "in", header, NULL) == 0;
+	if (good && pgb_profile_kind(header) != PGB_PROFILE_SAMPLES)
+		gathered = pgb_fdata_gather(lines, 2, threads);
+	if (gathered) {
+		pgb_fdata_write_header(stream, header);
+		pgb_fdata_gathered_write(gathered, stream, &merged);
+	}
+	good = merged.lines > 0;
+	pgb_fdata_gathered_free(gathered);
+	fclose(stream);
+	pgb_profile_free(header);
+	if (good)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* All ways lead to the same text. */
+static void check_merge(const struct pgb_cursor *files, char *text, size_t size)
+{
+	size_t size_expected;
 	struct pgb_profile *profile;
+	char *expected;
 
 	if (text == NULL)
 		return;
@@ -102,12 +133,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 	const uint8_t *end = size_bytes > 0 ? memchr(bytes, 0, size_bytes) : NULL;
 	size_t size_first = end ? (size_t)(end - bytes) : size_bytes;
 	struct pgb_cursor files[2];
+	size_t size = 0;
+	char *text;
 
 	if (pgb_fdata_read(pgb_cursor_of(bytes, size_bytes), "in", WEIGHT, profile, NULL) == 0)
 		check_round_trip(profile);
 	pgb_profile_free(profile);
 	files[0] = pgb_cursor_of(bytes, size_first);
 	files[1] = end ? pgb_cursor_of(end + 1, size_bytes - size_first - 1) : files[0];
-	check_merge(files);
+	text = merged_sorted(files, &size);
+	check_merge(files, text, size);
+	text = merged_gathered(files, 1 + size_bytes % 2, &size);
+	check_merge(files, text, size);
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "pgobolt/base/assert.h"
 #include "pgobolt/collector/feed_perfdata.h"
+#include "pgobolt/collector/feed_perfdata_windows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes);
 
@@ -75,6 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 
 	pgb_assert(fd >= 0 && write(fd, bytes, size_bytes) == (ssize_t)size_bytes);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	read_all(path);
+	/* the same in a file so large that windows show it */
+	pgb_assert(ftruncate(fd, 4 * PGB_PERFDATA_WINDOW_BYTES) == 0);
 	read_all(path);
 	close(fd);
 	return 0;
