@@ -270,6 +270,20 @@ int pgb_strict_prove(struct pgb_strict *strict, struct pgb_elf_image *image,
 	return 0;
 }
 
+const char *pgb_strict_kind_name(enum pgb_strict_kind kind)
+{
+	switch (kind) {
+	case PGB_STRICT_TAIL_CALLS:
+		return "tail calls";
+	case PGB_STRICT_TABLES:
+		return "far jump tables";
+	case PGB_STRICT_GOTOS:
+		return "computed gotos";
+	default:
+		return NULL;
+	}
+}
+
 void pgb_strict_release(struct pgb_strict *strict)
 {
 	pgb_array_release(&strict->functions);

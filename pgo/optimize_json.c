@@ -61,8 +61,6 @@ static json_t *functions_json(const struct pgb_llvm_bolt_result *bolt)
 
 static json_t *strict_json(const struct pgb_optimize_result *result)
 {
-	static const char *const kinds[] = {NULL, NULL, "tail calls", "far jump tables",
-					    "computed gotos"};
 	json_t *all = json_array();
 
 	for (size_t i = 0; i < result->strict.count; i++) {
@@ -70,7 +68,8 @@ static json_t *strict_json(const struct pgb_optimize_result *result)
 
 		json_array_append_new(all, json_pack("{s:o, s:s?, s:s?}", "function",
 						     pgb_json_text(at->name), "proven",
-						     kinds[at->kind], "why_not", at->why));
+						     pgb_strict_kind_name(at->kind), "why_not",
+						     at->why));
 	}
 	return all;
 }

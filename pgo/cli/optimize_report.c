@@ -4,8 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "pgobolt/base/text.h"
 #include "pgobolt/pgo/cli/table.h"
 #include "pgobolt/pgo/optimize_json.h"
+
+enum { STRICT_NAMES = 3 };
 
 static double share(uint64_t part, uint64_t whole)
 {
@@ -53,36 +56,45 @@ static void profile_rows(struct pgb_table *table, const struct pgb_optimize_job 
 			       "%" PRIu64 " of these do not fit their profile (%s of the samples)",
 			       bolt->functions_stale, PGB_PERCENT(bolt->stale_percent));
 	if (bolt->skipped.count > 0)
-		pgb_table_pair(table, "", "%zu left as they are at llvm-bolt's request: %s%s",
-			       bolt->skipped.count, bolt->skipped.items[0],
-			       bolt->skipped.count > 1 ? ", .." : "");
+		pgb_table_pair(table, "", "%zu left as %s at llvm-bolt's request: %s%s",
+			       bolt->skipped.count, bolt->skipped.count == 1 ? "it is" : "they are",
+			       bolt->skipped.items[0], bolt->skipped.count > 1 ? ", .." : "");
+}
+
+/* The first names of those of a kind, or of all that are not proven; returns how many there are. */
+static size_t strict_names(const struct pgb_optimize_result *result, enum pgb_strict_kind kind,
+			   struct pgb_text *names)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < result->strict.count; i++) {
+		const struct pgb_optimize_strict *at = &result->strict.items[i];
+
+		if (at->why ? kind != PGB_STRICT_UNPROVEN : at->kind != kind)
+			continue;
+		if (count++ < STRICT_NAMES)
+			pgb_text_addf(names, "%s%s", count > 1 ? ", " : "", at->name);
+	}
+	if (count > STRICT_NAMES)
+		pgb_text_add(names, ", ..");
+	return count;
 }
 
 /* Which functions are laid out though llvm-bolt alone would not know where their jumps go. */
 static void strict_rows(struct pgb_table *table, const struct pgb_optimize_result *result)
 {
-	static const char *const kinds[] = {"", "", "tail calls", "far jump tables",
-					    "computed gotos"};
-
-	for (size_t kind = PGB_STRICT_GOTOS + 1; kind-- > 0;) {
+	for (enum pgb_strict_kind kind = PGB_STRICT_GOTOS + 1; kind-- > 0;) {
 		struct pgb_text names = {0};
-		size_t count = 0;
+		size_t count = strict_names(result, kind, &names);
 
-		for (size_t i = 0; i < result->strict.count; i++) {
-			if (result->strict.items[i].why ? kind > 0
-							: result->strict.items[i].kind != kind)
-				continue;
-			if (count++ < 3)
-				pgb_text_addf(&names, "%s%s", count > 1 ? ", " : "",
-					      result->strict.items[i].name);
-		}
 		if (count > 0 && kind == PGB_STRICT_UNPROVEN)
-			pgb_table_pair(
-				table, "", "no -strict for other jumps, as %s is not proven: %s%s",
-				count == 1 ? "one" : "some", names.data, count > 3 ? ", .." : "");
+			pgb_table_pair(table, "",
+				       "jumps that llvm-bolt does not understand stay as they are, "
+				       "for %s: %s",
+				       PGB_PLURAL(count, "unproven function"), names.data);
 		else if (count > 0)
-			pgb_table_pair(table, "", "%zu with %s, proven: %s%s", count, kinds[kind],
-				       names.data, count > 3 ? ", .." : "");
+			pgb_table_pair(table, "", "%zu with %s, proven: %s", count,
+				       pgb_strict_kind_name(kind), names.data);
 		pgb_text_release(&names);
 	}
 }

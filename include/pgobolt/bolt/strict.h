@@ -32,6 +32,9 @@ enum pgb_strict_kind {
 	PGB_STRICT_GOTOS,      /* words of data with addresses of labels */
 };
 
+/* "computed gotos"; NULL for what is not proven. Static. */
+const char *pgb_strict_kind_name(enum pgb_strict_kind kind);
+
 struct pgb_strict_function {
 	const struct pgb_elf_function *function;
 	enum pgb_strict_kind kind;
