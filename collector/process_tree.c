@@ -21,9 +21,15 @@ typedef PGB_ARRAY(struct kinship) kinships;
 typedef PGB_ARRAY(pid_t) pids;
 
 enum {
-	/* How long stopping may take; one that waits for the disk or for vfork() takes longer. */
+	/* How long one that waits for the disk or for vfork() is waited for: it may take for ever.
+	 */
 	HOLD_MS = 100,
+	/* Others stop as soon as they have a CPU, which may take long on a busy machine. */
+	HOLD_MOST_MS = 5000,
 };
+
+/* Of a process and its descendants, what keeps them from being all stopped. */
+enum hindrance { NONE, WAITING, RUNNING };
 
 /* Fields 3 and 4 of proc_pid_stat(5). false: it has ended. */
 static bool read_kinship(struct kinship *one, const char *pid)
@@ -85,23 +91,40 @@ static bool holds(const pids *family, pid_t pid)
 	return false;
 }
 
-/* Whether none of them runs: what is stopped, or has ended, does not fork. */
-static bool all_stopped(const kinships *all, const pids *family)
+static bool is_member(const struct pgb_process_tree *tree, pid_t root, pid_t pid)
 {
-	for (size_t i = 0; i < all->count; i++)
-		if (strchr("TtZX", all->items[i].state) == NULL && holds(family, all->items[i].pid))
-			return false;
-	return true;
+	for (size_t i = 0; i < tree->members.count; i++)
+		if (tree->members.items[i].pid == pid)
+			return true;
+	return pid == root;
+}
+
+/* What is stopped, or has ended, does not fork. */
+static enum hindrance find_hindrance(const struct pgb_process_tree *tree, pid_t root,
+				     const kinships *all)
+{
+	enum hindrance found = NONE;
+
+	for (size_t i = 0; i < all->count; i++) {
+		char state = all->items[i].state;
+
+		if (strchr("TtZX", state) != NULL || !is_member(tree, root, all->items[i].pid))
+			continue;
+		if (state != 'D')
+			return RUNNING;
+		found = WAITING;
+	}
+	return found;
 }
 
 /*
- * Add the descendants that `root` and the members have now. true: these are all of them, as there
+ * Add the descendants that `root` and the members have now. NONE: these are all of them, as there
  * were no new ones and nobody ran.
  */
-static bool gather(struct pgb_process_tree *tree, pid_t root)
+static enum hindrance gather(struct pgb_process_tree *tree, pid_t root)
 {
 	size_t known = tree->members.count;
-	bool settled;
+	enum hindrance found;
 	kinships all = {0};
 	pids family = {0};
 
@@ -121,10 +144,10 @@ static bool gather(struct pgb_process_tree *tree, pid_t root)
 			add_member(tree, &all.items[k]);
 		}
 	}
-	settled = tree->members.count == known && all_stopped(&all, &family);
+	found = tree->members.count == known ? find_hindrance(tree, root, &all) : RUNNING;
 	pgb_array_release(&all);
 	pgb_array_release(&family);
-	return settled;
+	return found;
 }
 
 static void send_all(const struct pgb_process_tree *tree, pid_t root, int number)
@@ -142,9 +165,12 @@ void pgb_process_tree_hold(struct pgb_process_tree *tree, pid_t root)
 	 * A fork that a signal finds under way is completed: only what was seen stopped has no
 	 * children but those that /proc shows after that (kernel/fork.c, copy_process()).
 	 */
-	for (int pauses = 0; pauses < HOLD_MS; pauses++) {
+	for (int pauses = 0; pauses < HOLD_MOST_MS; pauses++) {
+		enum hindrance found;
+
 		send_all(tree, root, SIGSTOP);
-		if (gather(tree, root))
+		found = gather(tree, root);
+		if (found == NONE || (found == WAITING && pauses >= HOLD_MS))
 			return;
 		nanosleep(&pause, NULL);
 	}
