@@ -122,26 +122,53 @@ static __attribute__((noinline)) void add_new(struct pgb_edges *edges, const str
 		fill_slots(edges, (edges->slot_mask + 1) * 2);
 }
 
-static inline void add_hashed(struct pgb_edges *edges, const struct pgb_edge *edge, uint64_t hash)
+/* NULL: the key is not there, and `*at` is the slot to take. */
+static inline struct pgb_edge *find(const struct pgb_edges *edges, const struct pgb_edge *edge,
+				    uint64_t hash, size_t *at)
 {
 	uint32_t tag = (uint32_t)(hash >> 32);
-	size_t at;
 
-	for (at = hash & edges->slot_mask;; at = (at + 1) & edges->slot_mask) {
-		struct slot slot = edges->slots[at];
-		struct pgb_edge *item;
+	for (*at = hash & edges->slot_mask;; *at = (*at + 1) & edges->slot_mask) {
+		struct slot slot = edges->slots[*at];
 
 		if (slot.number == 0)
-			break;
-		item = &edges->items[slot.number - 1];
-		if (slot.tag == tag && same_key(item, edge)) {
-			item->count = pgb_count_add(item->count, edge->count);
-			item->mispredicts = pgb_count_add(item->mispredicts, edge->mispredicts);
-			item->count_odd = pgb_count_add(item->count_odd, edge->count_odd);
-			return;
-		}
+			return NULL;
+		if (slot.tag == tag && same_key(&edges->items[slot.number - 1], edge))
+			return &edges->items[slot.number - 1];
 	}
-	add_new(edges, edge, at, hash);
+}
+
+static inline void add_hashed(struct pgb_edges *edges, const struct pgb_edge *edge, uint64_t hash)
+{
+	size_t at;
+	struct pgb_edge *item = find(edges, edge, hash, &at);
+
+	if (item == NULL) {
+		add_new(edges, edge, at, hash);
+		return;
+	}
+	item->count = pgb_count_add(item->count, edge->count);
+	item->mispredicts = pgb_count_add(item->mispredicts, edge->mispredicts);
+	item->count_odd = pgb_count_add(item->count_odd, edge->count_odd);
+}
+
+uint32_t pgb_edges_number(struct pgb_edges *edges, const struct pgb_edge *edge)
+{
+	uint64_t hash = hash_key(edge);
+	const struct pgb_edge *item;
+	struct pgb_edge key = *edge;
+	size_t at;
+
+	if (__builtin_expect(edges->sorted, false))
+		fill_slots(edges, edges->slot_mask + 1);
+	item = find(edges, edge, hash, &at);
+	if (item != NULL)
+		return (uint32_t)(item - edges->items);
+	key.count = key.mispredicts = key.count_odd = 0;
+	if (edges->count == edges->limit)
+		return PGB_EDGES_NO_NUMBER;
+	add_new(edges, &key, at, hash);
+	return (uint32_t)edges->count - 1;
 }
 
 void pgb_edges_add(struct pgb_edges *edges, const struct pgb_edge *edge)

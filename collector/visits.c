@@ -29,9 +29,7 @@ struct pgb_visits {
 	PGB_ARRAY(struct part) parts;
 	PGB_ARRAY(struct visits_amount) looks;
 	PGB_ARRAY(struct visits_amount) masses;
-	PGB_ARRAY(struct pgb_edge) edges; /* distinct; no counts */
-	uint32_t *edge_slots;		  /* one more than the edge's number */
-	size_t edge_slot_count;
+	struct pgb_edges *edges; /* distinct, by the number in a part; no counts */
 	struct visits_places look_places, mass_places;
 };
 
@@ -78,80 +76,23 @@ void visits_places_release(struct visits_places *places)
 	*places = (struct visits_places){0};
 }
 
-/* ---- edges */
-
-static bool is_same(const struct pgb_edge *a, const struct pgb_edge *b)
-{
-	return a->binary == b->binary && a->kind == b->kind && a->branch == b->branch &&
-	       a->from == b->from && a->to == b->to;
-}
-
-static uint64_t edge_hash(const struct pgb_edge *edge)
-{
-	uint64_t hash = pgb_hash_u64(edge->branch + edge->kind);
-
-	hash = pgb_hash_u64(hash ^ edge->from);
-	return pgb_hash_u64(hash ^ edge->to ^ (uint64_t)edge->binary << 48);
-}
-
-static void put_edge(struct pgb_visits *visits, uint32_t number)
-{
-	size_t mask = visits->edge_slot_count - 1;
-	size_t at = edge_hash(&visits->edges.items[number]) & mask;
-
-	while (visits->edge_slots[at] != 0)
-		at = (at + 1) & mask;
-	visits->edge_slots[at] = number + 1;
-}
-
-static void grow_edges(struct pgb_visits *visits)
-{
-	free(visits->edge_slots);
-	visits->edge_slot_count =
-		visits->edge_slot_count ? visits->edge_slot_count * 2 : FIRST_SLOTS;
-	visits->edge_slots = pgb_calloc(visits->edge_slot_count, sizeof(*visits->edge_slots));
-	for (size_t i = 0; i < visits->edges.count; i++)
-		put_edge(visits, (uint32_t)i);
-}
-
-static uint32_t edge_number(struct pgb_visits *visits, const struct pgb_edge *edge)
-{
-	struct pgb_edge key = *edge;
-	size_t at;
-
-	if (visits->edges.count * 2 >= visits->edge_slot_count)
-		grow_edges(visits);
-	at = edge_hash(edge) & (visits->edge_slot_count - 1);
-	while (visits->edge_slots[at] != 0) {
-		uint32_t number = visits->edge_slots[at] - 1;
-
-		if (is_same(&visits->edges.items[number], edge))
-			return number;
-		at = (at + 1) & (visits->edge_slot_count - 1);
-	}
-	key.count = key.count_odd = key.mispredicts = 0;
-	pgb_array_push(&visits->edges, key);
-	visits->edge_slots[at] = (uint32_t)visits->edges.count;
-	return (uint32_t)visits->edges.count - 1;
-}
-
 /* ---- visits */
 
 struct pgb_visits *pgb_visits_new(void)
 {
-	return pgb_calloc(1, sizeof(struct pgb_visits));
+	struct pgb_visits *visits = pgb_calloc(1, sizeof(*visits));
+
+	visits->edges = pgb_edges_new();
+	return visits;
 }
 
+/* All but the set of edges. */
 static void forget(struct pgb_visits *visits)
 {
 	pgb_array_release(&visits->items);
 	pgb_array_release(&visits->parts);
 	pgb_array_release(&visits->looks);
 	pgb_array_release(&visits->masses);
-	pgb_array_release(&visits->edges);
-	free(visits->edge_slots);
-	visits->edge_slots = NULL;
-	visits->edge_slot_count = 0;
 	visits_places_release(&visits->look_places);
 	visits_places_release(&visits->mass_places);
 }
@@ -161,6 +102,7 @@ void pgb_visits_free(struct pgb_visits *visits)
 	if (visits == NULL)
 		return;
 	forget(visits);
+	pgb_edges_free(visits->edges);
 	free(visits);
 }
 
@@ -205,9 +147,11 @@ void pgb_visits_add(struct pgb_visits *visits, const struct pgb_visit *visit,
 		one.start = visits_place(&visits->mass_places, visit->start_binary, visit->start,
 					 VISITS_PLACE_BITS);
 	for (size_t i = 0; i < count; i++) {
-		struct part part = {.edge = edge_number(visits, &edges[i]),
+		struct part part = {.edge = pgb_edges_number(visits->edges, &edges[i]),
 				    .count = (uint32_t)edges[i].count};
 
+		if (part.edge == PGB_EDGES_NO_NUMBER)
+			continue;
 		pgb_array_push(&visits->parts, part);
 		add_look(visits, &edges[i]);
 		add_mass(visits, &edges[i]);
@@ -266,7 +210,8 @@ static uint64_t rounded(double count)
 
 void pgb_visits_settle(struct pgb_visits *visits, struct pgb_edges *edges)
 {
-	size_t edge_count = visits->edges.count;
+	size_t edge_count;
+	const struct pgb_edge *keys = pgb_edges_unsorted(visits->edges, &edge_count);
 	double *weights, *counts;
 
 	if (visits->items.count == 0)
@@ -284,7 +229,7 @@ void pgb_visits_settle(struct pgb_visits *visits, struct pgb_edges *edges)
 		}
 	}
 	for (size_t i = 0; i < edge_count; i++) {
-		struct pgb_edge edge = visits->edges.items[i];
+		struct pgb_edge edge = keys[i];
 
 		edge.count = rounded(counts[i * 2]);
 		edge.count_odd = (uint64_t)llrint(counts[i * 2 + 1]);
@@ -294,5 +239,6 @@ void pgb_visits_settle(struct pgb_visits *visits, struct pgb_edges *edges)
 	}
 	free(weights);
 	free(counts);
+	pgb_edges_clear(visits->edges);
 	forget(visits);
 }

@@ -194,6 +194,35 @@ static void a_large_table_keeps_every_count(void **state)
 	pgb_edges_free(batched);
 }
 
+/* A number is the place in the array, whether the edge was there or not, and counts nothing. */
+static void numbers_are_places(void **state)
+{
+	enum { KEYS = 5000 };
+	struct pgb_edges *edges = pgb_edges_new_limited(KEYS);
+	struct pgb_edge more;
+	const struct pgb_edge *items;
+	size_t count;
+
+	(void)state;
+	add(edges, trace(0x1000, 0, 7, 3));
+	for (uint64_t i = 0; i < KEYS; i++) {
+		more = trace(0x1000 + i, i, 7, 9);
+		more.mispredicts = more.count_odd = 1;
+		assert_int_equal(pgb_edges_number(edges, &more), i);
+		assert_int_equal(pgb_edges_number(edges, &more), i);
+	}
+	more = trace(1, 1, 1, 1);
+	assert_int_equal(pgb_edges_number(edges, &more), PGB_EDGES_NO_NUMBER);
+	items = pgb_edges_unsorted(edges, &count);
+	assert_int_equal(count, KEYS);
+	assert_int_equal(items[0].count, 3);
+	for (uint64_t i = 1; i < KEYS; i++) {
+		assert_true(items[i].branch == 0x1000 + i);
+		assert_true(items[i].count + items[i].mispredicts + items[i].count_odd == 0);
+	}
+	pgb_edges_free(edges);
+}
+
 static void merging_renumbers_and_weighs(void **state)
 {
 	static const uint32_t binary_of[] = {5, UINT32_MAX, 6};
@@ -265,6 +294,7 @@ int main(void)
 		cmocka_unit_test(counts_stop_at_the_top),
 		cmocka_unit_test(the_limit_is_kept),
 		cmocka_unit_test(a_large_table_keeps_every_count),
+		cmocka_unit_test(numbers_are_places),
 		cmocka_unit_test(clearing_forgets_all),
 		cmocka_unit_test(merging_renumbers_and_weighs),
 	};

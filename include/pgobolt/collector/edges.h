@@ -77,6 +77,13 @@ void pgb_edges_add(struct pgb_edges *edges, const struct pgb_edge *edge);
 /* The same for a branch stack's worth at once: cheaper than one by one in a large table. */
 void pgb_edges_add_many(struct pgb_edges *edges, const struct pgb_edge *many, size_t count);
 
+/*
+ * Its index in pgb_edges_unsorted(), until edges are cleared or sorted; counts are left alone, and
+ * are 0 for an edge that is new. NO_NUMBER: it is new, and the limit is reached.
+ */
+#define PGB_EDGES_NO_NUMBER UINT32_MAX
+uint32_t pgb_edges_number(struct pgb_edges *edges, const struct pgb_edge *edge);
+
 /* Forget all edges, and keep the memory: takes as long as there were edges. */
 void pgb_edges_clear(struct pgb_edges *edges);
 
