@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The functions that a search may name, and lists of them for llvm-bolt. */
+/* The functions that a profile names, those that a search may name, and lists for llvm-bolt. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,29 +8,33 @@
 
 enum { PATTERN_BYTES_MOST = 16 * 1024 * 1024 };
 
-static int by_address(const void *a, const void *b)
-{
-	const struct pgb_elf_function *left = *(const struct pgb_elf_function *const *)a;
-	const struct pgb_elf_function *right = *(const struct pgb_elf_function *const *)b;
-
-	return (left->address > right->address) - (left->address < right->address);
-}
-
-static void add_name(struct pgb_optimize_names *names, const struct pgb_optimize_run *run,
-		     uint32_t name)
+static void mark(const struct pgb_optimize_run *run, bool *profiled, uint32_t name)
 {
 	const struct pgb_elf_function *function;
 
 	if (name == PGB_NAME_UNKNOWN)
 		return;
 	function = pgb_elf_image_function_named(run->image, pgb_profile_name(run->profile, name));
-	if (function == NULL || function->is_plt || function->is_fragment)
-		return;
-	/* neighbours in the profile are often the same; the rest goes when they are sorted */
-	if (names->functions.count > 0 &&
-	    names->functions.items[names->functions.count - 1] == function)
-		return;
-	pgb_array_push(&names->functions, function);
+	if (function != NULL)
+		profiled[function - pgb_elf_image_function(run->image, 0)] = true;
+}
+
+bool *pgb_optimize_profiled(const struct pgb_optimize_run *run)
+{
+	bool *profiled = pgb_calloc(pgb_elf_image_function_count(run->image) + 1, sizeof(bool));
+	const struct pgb_profile_branch *branches;
+	const struct pgb_profile_sample *samples;
+	size_t count;
+
+	branches = pgb_profile_branches(run->profile, &count);
+	for (size_t i = 0; i < count; i++) {
+		mark(run, profiled, branches[i].from.name);
+		mark(run, profiled, branches[i].to.name);
+	}
+	samples = pgb_profile_samples(run->profile, &count);
+	for (size_t i = 0; i < count; i++)
+		mark(run, profiled, samples[i].at.name);
+	return profiled;
 }
 
 /* llvm-bolt takes functions to skip or functions to work on: the latter must not hold the former.
@@ -81,37 +85,27 @@ static int read_patterns(struct pgb_optimize_names *names, const char *path,
 
 int pgb_trials_collect_names(struct pgb_trials *trials, struct pgb_error *error)
 {
-	const struct pgb_optimize_run *run = trials->run;
+	const struct pgb_elf_image *image = trials->run->image;
 	struct pgb_optimize_names *names = &trials->names;
-	const struct pgb_profile_branch *branches;
-	const struct pgb_profile_sample *samples;
-	size_t count, kept = 0;
 	int code = read_patterns(names, trials->base.skip_functions_file, error);
+	bool *profiled;
 
 	if (code != 0)
 		return code;
-	branches = pgb_profile_branches(run->profile, &count);
-	for (size_t i = 0; i < count; i++) {
-		add_name(names, run, branches[i].from.name);
-		add_name(names, run, branches[i].to.name);
-	}
-	samples = pgb_profile_samples(run->profile, &count);
-	for (size_t i = 0; i < count; i++)
-		add_name(names, run, samples[i].at.name);
-	if (names->functions.count > 0)
-		qsort(names->functions.items, names->functions.count,
-		      sizeof(names->functions.items[0]), by_address);
-	for (size_t i = 0; i < names->functions.count; i++)
-		if ((i == 0 || names->functions.items[i] != names->functions.items[i - 1]) &&
-		    !is_left_alone(trials, names->functions.items[i]))
-			names->functions.items[kept++] = names->functions.items[i];
-	names->functions.count = kept;
-	for (size_t i = 0; i < pgb_elf_image_function_count(run->image); i++) {
-		const struct pgb_elf_function *function = pgb_elf_image_function(run->image, i);
+	profiled = pgb_optimize_profiled(trials->run);
+	for (size_t i = 0; i < pgb_elf_image_function_count(image); i++) {
+		const struct pgb_elf_function *function = pgb_elf_image_function(image, i);
 
-		if (function->is_fragment && !is_left_alone(trials, function))
+		if (!function->is_fragment && (function->is_plt || !profiled[i]))
+			continue;
+		if (is_left_alone(trials, function))
+			continue;
+		if (function->is_fragment)
 			pgb_array_push(&names->fragments, function);
+		else
+			pgb_array_push(&names->functions, function);
 	}
+	free(profiled);
 	return 0;
 }
 

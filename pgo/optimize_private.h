@@ -103,7 +103,9 @@ int pgb_trials_write_kept(struct pgb_trials *trials, const struct pgb_bisect_res
 /* search->reproducer; that it cannot be written is only logged. */
 void pgb_trials_write_reproducer(struct pgb_trials *trials);
 
-/* optimize_names.c: fill trials->names. */
+/* optimize_names.c: by index of the function: does the profile tell of it? To be freed. */
+bool *pgb_optimize_profiled(const struct pgb_optimize_run *run);
+/* Fill trials->names, both by address. */
 int pgb_trials_collect_names(struct pgb_trials *trials, struct pgb_error *error);
 void pgb_trials_release_names(struct pgb_trials *trials);
 /* Write these functions' names, and those of all fragments, one a line. */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "pgo/optimize_private.h"
-#include "pgobolt/base/alloc.h"
 
 /* With -strict llvm-bolt works on all code and not on that with a profile alone. */
 #define CODE_BYTES_MOST (64 * UINT64_C(1024) * 1024)
@@ -43,36 +42,6 @@ static bool may_be_strict(const struct pgb_optimize_run *run)
 	return run->bolt->major >= PGB_LLVM_BOLT_STRICT_SINCE && job->preset != PGB_PRESET_SAFE &&
 	       code_bytes(run->image) <= CODE_BYTES_MOST && job->skip_functions_file == NULL &&
 	       (job->skip_functions == NULL || job->skip_functions[0] == NULL);
-}
-
-static void mark(const struct pgb_optimize_run *run, bool *profiled, uint32_t name)
-{
-	const struct pgb_elf_function *function;
-
-	if (name == PGB_NAME_UNKNOWN)
-		return;
-	function = pgb_elf_image_function_named(run->image, pgb_profile_name(run->profile, name));
-	if (function != NULL)
-		profiled[function - pgb_elf_image_function(run->image, 0)] = true;
-}
-
-/* By index of the function: does the profile tell of it? */
-static bool *profiled_functions(const struct pgb_optimize_run *run)
-{
-	bool *profiled = pgb_calloc(pgb_elf_image_function_count(run->image) + 1, sizeof(bool));
-	const struct pgb_profile_branch *branches;
-	const struct pgb_profile_sample *samples;
-	size_t count;
-
-	branches = pgb_profile_branches(run->profile, &count);
-	for (size_t i = 0; i < count; i++) {
-		mark(run, profiled, branches[i].from.name);
-		mark(run, profiled, branches[i].to.name);
-	}
-	samples = pgb_profile_samples(run->profile, &count);
-	for (size_t i = 0; i < count; i++)
-		mark(run, profiled, samples[i].at.name);
-	return profiled;
 }
 
 static void note(struct pgb_optimize_run *run, const struct pgb_strict_function *function)
@@ -141,7 +110,7 @@ int pgb_optimize_prove(struct pgb_optimize_run *run, struct pgb_error *error)
 		return 0;
 	code = pgb_strict_prove(&strict, run->image, error);
 	if (code == 0 && strict.functions.count > 0) {
-		profiled = profiled_functions(run);
+		profiled = pgb_optimize_profiled(run);
 		decide(run, &strict, profiled);
 		free(profiled);
 	}
