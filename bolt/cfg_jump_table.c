@@ -13,12 +13,6 @@
 #include "bolt/cfg_private.h"
 #include "pgobolt/base/cursor.h"
 
-#define OPCODE_ADD_TO_RM  0x01
-#define OPCODE_ADD_TO_REG 0x03
-#define OPCODE_MOVSLQ	  0x63
-#define OPCODE_MOV	  0x8b
-#define OPCODE_LEA	  0x8d
-
 #define STEPS_LEAST    1000000
 #define STEPS_PER_INSN 64
 
@@ -32,9 +26,8 @@ static int compare_addresses(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* false: not understood, or enough was looked at. */
-static bool read_operands(struct pgb_cfg_builder *builder, size_t index,
-			  struct pgb_cfg_operands *operands)
+bool pgb_cfg_read_operands(struct pgb_cfg_builder *builder, size_t index,
+			   struct pgb_cfg_operands *operands)
 {
 	const struct pgb_cfg_insn *insn = &builder->insns.items[index];
 
@@ -43,18 +36,6 @@ static bool read_operands(struct pgb_cfg_builder *builder, size_t index,
 	builder->steps_left--;
 	return pgb_cfg_x86_operands(builder->bytes + insn->offset, insn->length_bytes,
 				    builder->function->address + insn->offset, operands);
-}
-
-static bool is_opcode(const struct pgb_cfg_operands *operands, uint8_t opcode)
-{
-	return operands->map == 0 && operands->opcode == opcode;
-}
-
-/* movslq (%base,%index,4), %to */
-static bool is_table_load(const struct pgb_cfg_operands *operands, uint8_t base)
-{
-	return operands->has_memory && operands->base == (int8_t)base && operands->index >= 0 &&
-	       operands->scale == 4 && operands->displacement == 0 && !operands->has_segment;
 }
 
 /*
@@ -71,26 +52,24 @@ static bool find_distance_table(struct pgb_cfg_builder *builder, size_t index, s
 		uint16_t writes;
 
 		index--;
-		if (!read_operands(builder, index, &operands))
+		if (!pgb_cfg_read_operands(builder, index, &operands))
 			return false;
 		writes = pgb_cfg_x86_writes(&operands);
 		if (loaded) {
 			if (!(writes >> a & 1))
 				continue;
 			*table = operands.address;
-			return is_opcode(&operands, OPCODE_LEA) && operands.rip_relative &&
+			return pgb_cfg_x86_is(&operands, PGB_X86_LEA) && operands.rip_relative &&
 			       operands.reg == a;
 		}
 		if (!(writes >> a & 1) && !(writes >> b & 1))
 			continue;
 		/* The load writes one of the two and reads the other. */
-		if (!is_opcode(&operands, OPCODE_MOVSLQ) || !operands.wide)
-			return false;
 		if (operands.reg == a) {
 			a = b;
 			b = operands.reg;
 		}
-		if (!is_table_load(&operands, a))
+		if (!pgb_cfg_x86_is_table_load(&operands, a))
 			return false;
 		loaded = true;
 	}
@@ -110,7 +89,7 @@ static bool find_table(struct pgb_cfg_builder *builder, size_t index, size_t fir
 	struct pgb_cfg_operands jump, operands;
 	uint8_t other;
 
-	if (!read_operands(builder, index, &jump))
+	if (!pgb_cfg_read_operands(builder, index, &jump))
 		return false;
 	*table = (struct pgb_cfg_table){.entry_bytes = POINTER_BYTES};
 	if (jump.has_memory) {
@@ -119,19 +98,19 @@ static bool find_table(struct pgb_cfg_builder *builder, size_t index, size_t fir
 	}
 	while (index > first) {
 		index--;
-		if (!read_operands(builder, index, &operands))
+		if (!pgb_cfg_read_operands(builder, index, &operands))
 			return false;
 		if (!(pgb_cfg_x86_writes(&operands) >> jump.rm & 1))
 			continue;
-		if (is_opcode(&operands, OPCODE_MOV) && operands.has_memory) {
+		if (pgb_cfg_x86_is(&operands, PGB_X86_MOV_TO_REG) && operands.has_memory) {
 			table->address = (uint64_t)(int64_t)operands.displacement;
 			return is_pointer_table(&operands);
 		}
 		if (operands.has_memory || !operands.wide ||
-		    !(is_opcode(&operands, OPCODE_ADD_TO_RM) ||
-		      is_opcode(&operands, OPCODE_ADD_TO_REG)))
+		    !(pgb_cfg_x86_is(&operands, PGB_X86_ADD_TO_RM) ||
+		      pgb_cfg_x86_is(&operands, PGB_X86_ADD_TO_REG)))
 			return false;
-		other = is_opcode(&operands, OPCODE_ADD_TO_RM) ? operands.reg : operands.rm;
+		other = pgb_cfg_x86_is(&operands, PGB_X86_ADD_TO_RM) ? operands.reg : operands.rm;
 		table->entry_bytes = DISTANCE_BYTES;
 		return other != jump.rm &&
 		       find_distance_table(builder, index, first, jump.rm, other, &table->address);
@@ -314,7 +293,7 @@ static bool is_epilogue(struct pgb_cfg_builder *builder, size_t first, size_t la
 	struct pgb_cfg_operands operands;
 
 	for (size_t i = first; i < last; i++) {
-		if (read_operands(builder, i, &operands) && operands.map == 0 &&
+		if (pgb_cfg_read_operands(builder, i, &operands) && operands.map == 0 &&
 		    ((operands.opcode & 0xf8) == 0x58 || operands.opcode == 0xc9))
 			return true;
 	}

@@ -5,6 +5,7 @@
 #ifndef PGOBOLT_BOLT_CFG_PRIVATE_H
 #define PGOBOLT_BOLT_CFG_PRIVATE_H
 
+#include "bolt/cfg_x86_64.h"
 #include "pgobolt/base/array.h"
 #include "pgobolt/bolt/cfg.h"
 #include "pgobolt/bolt/elf_image_code.h"
@@ -87,7 +88,8 @@ struct pgb_cfg_builder {
 	struct pgb_cfg_offsets external; /* what data refers to */
 	struct pgb_cfg_offsets table_targets;
 	PGB_ARRAY(struct pgb_cfg_table) tables;
-	uint64_t steps_left; /* in search of tables: code can be made to need their square */
+	/* in search of tables and of targets: code can be made to need their square */
+	uint64_t steps_left;
 	struct pgb_cfg_addresses other_targets; /* of tables, in other parts of the function */
 	struct pgb_cfg_addresses
 		data_references; /* addresses outside code that instructions name */
@@ -108,28 +110,12 @@ bool pgb_cfg_build(struct pgb_cfg_builder *builder);
 void pgb_cfg_offsets_sort(struct pgb_cfg_offsets *offsets);
 bool pgb_cfg_offsets_have(const struct pgb_cfg_offsets *offsets, uint32_t offset);
 
-/* The operands of an x86-64 instruction, as far as jump tables need them. */
-struct pgb_cfg_operands {
-	uint8_t map; /* 0 one byte, 1 0f, 2 0f38, 3 0f3a; 4: VEX, EVEX, XOP */
-	uint8_t opcode;
-	bool wide;   /* REX.W */
-	uint8_t low; /* register in the opcode's low bits, 0..15 */
-	uint8_t reg; /* of ModRM, 0..15; 0 without one */
-	bool has_memory;
-	uint8_t rm;	    /* the register, where has_memory is false */
-	int8_t base, index; /* -1: none */
-	uint8_t scale;
-	bool has_segment;
-	int32_t displacement;
-	bool rip_relative;
-	uint64_t address; /* of a RIP-relative operand */
-};
-
-/* false: no operand that we understand. `address` is the instruction's. */
-bool pgb_cfg_x86_operands(const uint8_t *bytes, uint8_t length_bytes, uint64_t address,
-			  struct pgb_cfg_operands *operands);
-/* Bits 0..15: general registers that the instruction writes, as far as compilers' code goes. */
-uint16_t pgb_cfg_x86_writes(const struct pgb_cfg_operands *operands);
+/*
+ * The operands of an x86-64 instruction of the function, by its index. false: not understood, or
+ * builder->steps_left are used up.
+ */
+bool pgb_cfg_read_operands(struct pgb_cfg_builder *builder, size_t index,
+			   struct pgb_cfg_operands *operands);
 
 /* Goes through the instructions of a function, over the data between them. */
 struct pgb_cfg_walk {

@@ -9,15 +9,6 @@
 #include "bolt/strict_private.h"
 #include "pgobolt/base/alloc.h"
 
-#define OPCODE_ADD_TO_RM  0x01
-#define OPCODE_ADD_TO_REG 0x03
-#define OPCODE_MOVSLQ	  0x63
-#define OPCODE_MOV_TO_RM  0x89
-#define OPCODE_MOV_TO_REG 0x8b
-#define OPCODE_LEA	  0x8d
-#define OPCODE_MOV_NUMBER 0xb8 /* to bf */
-#define OPCODE_CMOV	  0x40 /* to 4f, behind 0f */
-
 #define RAX 0
 #define RSP 4
 
@@ -37,22 +28,9 @@ struct place {
 struct tracer {
 	struct pgb_cfg_builder *builder;
 	bool has_labels;
-	uint64_t steps_left;
 	PGB_ARRAY(struct place) todo;
 	uint16_t *seen; /* by block: registers traced from its end */
 };
-
-static bool read_operands(struct tracer *tracer, size_t index, struct pgb_cfg_operands *operands)
-{
-	struct pgb_cfg_builder *builder = tracer->builder;
-	const struct pgb_cfg_insn *insn = &builder->insns.items[index];
-
-	if (tracer->steps_left == 0)
-		return false;
-	tracer->steps_left--;
-	return pgb_cfg_x86_operands(builder->bytes + insn->offset, insn->length_bytes,
-				    builder->function->address + insn->offset, operands);
-}
 
 /* The first instruction at or behind an offset. */
 static size_t insn_at(const struct pgb_cfg_builder *builder, uint32_t offset)
@@ -135,7 +113,7 @@ static bool is_entered(const struct tracer *tracer, const struct pgb_cfg_block *
 /* Before a block's start: all that leads to it. */
 static bool trace_before(struct tracer *tracer, size_t index, uint8_t reg)
 {
-	const struct pgb_cfg_builder *builder = tracer->builder;
+	struct pgb_cfg_builder *builder = tracer->builder;
 	const struct pgb_cfg_block *block = &builder->blocks.items[index];
 
 	if (is_entered(tracer, block))
@@ -145,9 +123,9 @@ static bool trace_before(struct tracer *tracer, size_t index, uint8_t reg)
 	for (size_t i = 0; i < builder->transfers.count; i++) {
 		const struct pgb_cfg_transfer *transfer = &builder->transfers.items[i];
 
-		if (tracer->steps_left == 0)
+		if (builder->steps_left == 0)
 			return false;
-		tracer->steps_left--;
+		builder->steps_left--;
 		if (leads_to(builder, transfer, block))
 			go_to_end(tracer, block_of(builder, transfer->offset),
 				  insn_at(builder, transfer->offset), reg);
@@ -155,7 +133,7 @@ static bool trace_before(struct tracer *tracer, size_t index, uint8_t reg)
 	return true;
 }
 
-/* movslq (%base,%index,4), %distance; add: the table's entries count from its own start. */
+/* A load from a table, then add: the table's entries count from its own start. */
 static bool is_distance(struct tracer *tracer, const struct place *at, size_t index, uint8_t a,
 			uint8_t b)
 {
@@ -166,14 +144,12 @@ static bool is_distance(struct tracer *tracer, const struct place *at, size_t in
 		uint16_t writes;
 
 		index--;
-		if (!read_operands(tracer, index, &operands))
+		if (!pgb_cfg_read_operands(tracer->builder, index, &operands))
 			return false;
 		writes = pgb_cfg_x86_writes(&operands);
 		if (!((writes >> a | writes >> b) & 1))
 			continue;
-		return operands.map == 0 && operands.opcode == OPCODE_MOVSLQ && operands.wide &&
-		       operands.has_memory && operands.scale == 4 && operands.displacement == 0 &&
-		       operands.index >= 0 && operands.base == (operands.reg == a ? b : a);
+		return pgb_cfg_x86_is_table_load(&operands, operands.reg == a ? b : a);
 	}
 	return false;
 }
@@ -189,8 +165,8 @@ enum found { FOUND_GOOD, FOUND_BAD, FOUND_MOVE };
 /* An address from the instruction itself: it lies outside the function, or is its start. */
 static bool is_named(const struct pgb_cfg_operands *operands)
 {
-	return operands->map == 0 && ((operands->opcode == OPCODE_LEA && operands->rip_relative) ||
-				      (operands->opcode & 0xf8) == OPCODE_MOV_NUMBER);
+	return operands->map == 0 && ((operands->opcode == PGB_X86_LEA && operands->rip_relative) ||
+				      (operands->opcode & 0xf8) == PGB_X86_MOV_NUMBER);
 }
 
 /* The instruction writes `at->reg`: what does it make of it? */
@@ -199,7 +175,7 @@ static enum found look_at_write(struct tracer *tracer, struct place *at, size_t 
 {
 	uint8_t other;
 
-	if (operands->map == 1 && (operands->opcode & 0xf0) == OPCODE_CMOV && operands->wide) {
+	if (operands->map == 1 && (operands->opcode & 0xf0) == PGB_X86_CMOV && operands->wide) {
 		if (operands->has_memory)
 			return is_plain_load(operands) ? FOUND_MOVE : FOUND_BAD;
 		go_on(tracer, at->block, index, operands->rm);
@@ -209,20 +185,20 @@ static enum found look_at_write(struct tracer *tracer, struct place *at, size_t 
 		return FOUND_GOOD;
 	if (operands->map != 0 || !operands->wide)
 		return FOUND_BAD;
-	if (operands->opcode == OPCODE_MOV_TO_REG && operands->has_memory)
+	if (operands->opcode == PGB_X86_MOV_TO_REG && operands->has_memory)
 		return is_plain_load(operands) ? FOUND_GOOD : FOUND_BAD;
 	if (operands->has_memory)
 		return FOUND_BAD;
 	switch (operands->opcode) {
-	case OPCODE_MOV_TO_REG:
+	case PGB_X86_MOV_TO_REG:
 		at->reg = operands->rm;
 		return FOUND_MOVE;
-	case OPCODE_MOV_TO_RM:
+	case PGB_X86_MOV_TO_RM:
 		at->reg = operands->reg;
 		return FOUND_MOVE;
-	case OPCODE_ADD_TO_REG:
-	case OPCODE_ADD_TO_RM:
-		other = operands->opcode == OPCODE_ADD_TO_REG ? operands->rm : operands->reg;
+	case PGB_X86_ADD_TO_REG:
+	case PGB_X86_ADD_TO_RM:
+		other = operands->opcode == PGB_X86_ADD_TO_REG ? operands->rm : operands->reg;
 		return other != at->reg && is_distance(tracer, at, index, at->reg, other)
 			       ? FOUND_GOOD
 			       : FOUND_BAD;
@@ -248,7 +224,7 @@ static bool trace_block(struct tracer *tracer, struct place at)
 
 		if (is_call(kind) && (CALL_WRITES >> at.reg & 1))
 			return at.reg == RAX && !tracer->has_labels;
-		if (!read_operands(tracer, index, &operands))
+		if (!pgb_cfg_read_operands(tracer->builder, index, &operands))
 			return false;
 		if (is_call(kind) || !(pgb_cfg_x86_writes(&operands) >> at.reg & 1))
 			continue;
@@ -280,7 +256,7 @@ static bool jump_is_plain(struct tracer *tracer, const struct pgb_cfg_transfer *
 	size_t index = insn_at(builder, jump->offset);
 	struct pgb_cfg_operands operands;
 
-	if (!read_operands(tracer, index, &operands))
+	if (!pgb_cfg_read_operands(tracer->builder, index, &operands))
 		return false;
 	if (operands.has_memory)
 		return operands.base != RSP;
@@ -295,7 +271,7 @@ bool pgb_strict_targets_are_plain(struct pgb_cfg_builder *builder, bool has_labe
 	struct tracer tracer = {.builder = builder, .has_labels = has_labels};
 	bool plain = true;
 
-	tracer.steps_left = STEPS_LEAST + STEPS_PER_INSN * builder->insns.count;
+	builder->steps_left = STEPS_LEAST + STEPS_PER_INSN * builder->insns.count;
 	tracer.seen = pgb_calloc(builder->blocks.count + 1, sizeof(*tracer.seen));
 	for (size_t i = 0; plain && i < builder->transfers.count; i++) {
 		const struct pgb_cfg_transfer *transfer = &builder->transfers.items[i];
