@@ -45,58 +45,46 @@ static void check_round_trip(struct pgb_profile *profile)
 	free(text);
 }
 
-/* The two files merged side by side; NULL: they need another way. */
-static char *merged_sorted(const struct pgb_cursor *files, size_t *size_bytes)
+/* Side by side, when all lines are sorted; false: they need another way. */
+static bool merge_sorted(struct pgb_fdata_lines *lines, bool samples, FILE *stream)
 {
-	struct pgb_fdata_lines lines[2] = {{files[0], WEIGHT, false}, {files[1], 1, false}};
-	struct pgb_profile *header = pgb_profile_new();
 	struct pgb_fdata_merged merged = {0};
-	char *text = NULL;
-	FILE *stream = open_memstream(&text, size_bytes);
-	bool good = true;
 
-	if (stream == NULL)
-		abort();
-	for (size_t i = 0; good && i < 2; i++)
-		good = pgb_fdata_read_header(&lines[i].bytes, "in", header, NULL) == 0;
-	if (good) {
-		pgb_fdata_write_header(stream, header);
-		good = pgb_fdata_merge_sorted(lines, 2,
-					      pgb_profile_kind(header) == PGB_PROFILE_SAMPLES,
-					      stream, &merged) &&
-		       merged.lines > 0;
-	}
-	fclose(stream);
-	pgb_profile_free(header);
-	if (good)
-		return text;
-	free(text);
-	return NULL;
+	return pgb_fdata_merge_sorted(lines, 2, samples, stream, &merged) && merged.lines > 0;
 }
 
-/* Gathered in any order; NULL: they need another way. */
-static char *merged_gathered(const struct pgb_cursor *files, size_t threads, size_t *size_bytes)
+/* Gathered in any order; false: they need another way. */
+static bool merge_gathered(struct pgb_fdata_lines *lines, size_t threads, FILE *stream)
+{
+	struct pgb_fdata_gathered *gathered = pgb_fdata_gather(lines, 2, threads);
+	struct pgb_fdata_merged merged = {0};
+
+	if (gathered)
+		pgb_fdata_gathered_write(gathered, stream, &merged);
+	pgb_fdata_gathered_free(gathered);
+	return merged.lines > 0;
+}
+
+/* The two files merged, gathered by so many threads (0: sorted as they are); NULL: they cannot. */
+static char *merged(const struct pgb_cursor *files, size_t threads, size_t *size_bytes)
 {
 	struct pgb_fdata_lines lines[2] = {{files[0], WEIGHT, false}, {files[1], 1, false}};
 	struct pgb_profile *header = pgb_profile_new();
-	struct pgb_fdata_gathered *gathered = NULL;
-	struct pgb_fdata_merged merged = {0};
 	char *text = NULL;
 	FILE *stream = open_memstream(&text, size_bytes);
-	bool good = true;
+	bool good = true, samples;
 
 	if (stream == NULL)
 		abort();
 	for (size_t i = 0; good && i < 2; i++)
 		good = pgb_fdata_read_header(&lines[i].bytes, "in", header, NULL) == 0;
-	if (good && pgb_profile_kind(header) != PGB_PROFILE_SAMPLES)
-		gathered = pgb_fdata_gather(lines, 2, threads);
-	if (gathered) {
+	samples = pgb_profile_kind(header) == PGB_PROFILE_SAMPLES;
+	if (good)
 		pgb_fdata_write_header(stream, header);
-		pgb_fdata_gathered_write(gathered, stream, &merged);
-	}
-	good = merged.lines > 0;
-	pgb_fdata_gathered_free(gathered);
+	if (good && threads == 0)
+		good = merge_sorted(lines, samples, stream);
+	else if (good)
+		good = !samples && merge_gathered(lines, threads, stream);
 	fclose(stream);
 	pgb_profile_free(header);
 	if (good)
@@ -141,9 +129,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 	pgb_profile_free(profile);
 	files[0] = pgb_cursor_of(bytes, size_first);
 	files[1] = end ? pgb_cursor_of(end + 1, size_bytes - size_first - 1) : files[0];
-	text = merged_sorted(files, &size);
+	text = merged(files, 0, &size);
 	check_merge(files, text, size);
-	text = merged_gathered(files, 1 + size_bytes % 2, &size);
+	text = merged(files, 1 + size_bytes % 2, &size);
 	check_merge(files, text, size);
 	return 0;
 }
