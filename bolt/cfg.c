@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/bolt/cfg.h"
+#include "pgobolt/base/search.h"
 
 #include <string.h>
 
@@ -138,20 +139,13 @@ const struct pgb_cfg *pgb_cfgs_find(struct pgb_cfgs *cfgs, const struct pgb_elf_
 
 const struct pgb_cfg_block *pgb_cfg_block_at(const struct pgb_cfg *cfg, uint64_t offset)
 {
-	size_t low = 0, high = cfg->block_count;
+	size_t behind;
 
 	if (offset >= cfg->function->size_bytes)
 		return NULL;
 	/* The last one that starts at or before the offset. */
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cfg->blocks[middle].offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 ? &cfg->blocks[low - 1] : NULL;
+	behind = pgb_search(cfg->block_count, i, cfg->blocks[i].offset <= offset);
+	return behind > 0 ? &cfg->blocks[behind - 1] : NULL;
 }
 
 bool pgb_cfg_is_instruction(const struct pgb_cfg *cfg, uint64_t offset)
@@ -162,17 +156,8 @@ bool pgb_cfg_is_instruction(const struct pgb_cfg *cfg, uint64_t offset)
 
 const struct pgb_cfg_transfer *pgb_cfg_transfer_at(const struct pgb_cfg *cfg, uint64_t offset)
 {
-	size_t low = 0, high = cfg->transfer_count;
+	size_t at = pgb_search(cfg->transfer_count, i, cfg->transfers[i].offset < offset);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cfg->transfers[middle].offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < cfg->transfer_count && cfg->transfers[low].offset == offset
-		       ? &cfg->transfers[low]
-		       : NULL;
+	return at < cfg->transfer_count && cfg->transfers[at].offset == offset ? &cfg->transfers[at]
+									       : NULL;
 }

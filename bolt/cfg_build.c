@@ -8,6 +8,7 @@
 #include "bolt/cfg_private.h"
 #include "pgobolt/base/alloc.h"
 #include "pgobolt/base/cursor.h"
+#include "pgobolt/base/search.h"
 
 static int compare_offsets(const void *a, const void *b)
 {
@@ -219,17 +220,10 @@ static void add_outside_labels(struct pgb_cfg_builder *builder)
 static bool has_call(const struct pgb_cfg_builder *builder, const struct pgb_elf_call_site *site)
 {
 	uint64_t start = builder->function->address;
-	size_t low = 0, high = builder->calls.count;
+	size_t at =
+		pgb_search(builder->calls.count, i, start + builder->calls.items[i] < site->start);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (start + builder->calls.items[middle] < site->start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < builder->calls.count && start + builder->calls.items[low] < site->end;
+	return at < builder->calls.count && start + builder->calls.items[at] < site->end;
 }
 
 static void add_landing_pads(struct pgb_cfg_builder *builder)
@@ -254,18 +248,11 @@ static void add_landing_pads(struct pgb_cfg_builder *builder)
 static const struct pgb_cfg_transfer *transfer_at(const struct pgb_cfg_builder *builder,
 						  uint32_t offset)
 {
-	size_t low = 0, high = builder->transfers.count;
+	size_t at = pgb_search(builder->transfers.count, i,
+			       builder->transfers.items[i].offset < offset);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (builder->transfers.items[middle].offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < builder->transfers.count && builder->transfers.items[low].offset == offset
-		       ? &builder->transfers.items[low]
+	return at < builder->transfers.count && builder->transfers.items[at].offset == offset
+		       ? &builder->transfers.items[at]
 		       : NULL;
 }
 

@@ -7,6 +7,7 @@
 
 #include "bolt/cfg_private.h"
 #include "pgobolt/base/alloc.h"
+#include "pgobolt/base/search.h"
 #include "pgobolt/base/text.h"
 
 static int compare_addresses(const void *a, const void *b)
@@ -26,17 +27,7 @@ static void sort_addresses(struct pgb_cfg_addresses *addresses)
 /* The first one at or behind this address. */
 static size_t lower_bound(const struct pgb_cfg_addresses *addresses, uint64_t address)
 {
-	size_t low = 0, high = addresses->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (addresses->items[middle] < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return pgb_search(addresses->count, i, addresses->items[i] < address);
 }
 
 static bool inside(const struct pgb_elf_function *function, uint64_t address)
@@ -212,21 +203,15 @@ const struct pgb_cfg_relation *pgb_cfg_relations(const struct pgb_cfg_outside *o
 						 const struct pgb_elf_function *function,
 						 size_t *count)
 {
-	size_t low = 0, high = outside->relations.count, last;
+	size_t at = pgb_search(outside->relations.count, i,
+			       outside->relations.items[i].function < function);
+	size_t last;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (outside->relations.items[middle].function < function)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (last = low; last < outside->relations.count &&
-			 outside->relations.items[last].function == function;)
+	for (last = at; last < outside->relations.count &&
+			outside->relations.items[last].function == function;)
 		last++;
-	*count = last - low;
-	return outside->relations.items + low;
+	*count = last - at;
+	return outside->relations.items + at;
 }
 
 const uint64_t *pgb_cfg_outside_entries(const struct pgb_cfg_outside *outside,

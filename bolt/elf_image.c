@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/bolt/elf_image.h"
+#include "pgobolt/base/search.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -223,20 +224,14 @@ const struct pgb_elf_section *pgb_elf_image_section_at(const struct pgb_elf_imag
 						       uint64_t address)
 {
 	const struct pgb_elf_section *section;
-	size_t low = 0, high = image->loaded.count;
+	size_t behind;
 
 	/* The last one that starts at or before the address. */
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->sections.items[image->loaded.items[middle]].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0)
+	behind = pgb_search(image->loaded.count, i,
+			    image->sections.items[image->loaded.items[i]].address <= address);
+	if (behind == 0)
 		return NULL;
-	section = &image->sections.items[image->loaded.items[low - 1]];
+	section = &image->sections.items[image->loaded.items[behind - 1]];
 	return address - section->address < section->size_bytes ? section : NULL;
 }
 

@@ -4,6 +4,7 @@
  * (RewriteInstance::handleRelocation), and data in code, from mapping symbols.
  */
 #include "pgobolt/bolt/elf_image_code.h"
+#include "pgobolt/base/search.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -35,17 +36,7 @@ static bool is_skipped(const struct pgb_elf_section *section)
 /* Sorted by address: compare only that. */
 static size_t lower_bound(const uint64_t *sorted, size_t count, uint64_t address)
 {
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (sorted[middle] < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return pgb_search(count, i, sorted[i] < address);
 }
 
 static bool is_in(const uint64_t *sorted, size_t count, uint64_t address)
@@ -257,36 +248,23 @@ const struct pgb_elf_reference *pgb_elf_image_references(const struct pgb_elf_im
 							 uint64_t start, uint64_t end,
 							 size_t *count)
 {
-	size_t low = 0, high = image->references.count, last;
+	size_t at =
+		pgb_search(image->references.count, i, image->references.items[i].address < start);
+	size_t last;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->references.items[middle].address < start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (last = low;
+	for (last = at;
 	     last < image->references.count && image->references.items[last].address < end;)
 		last++;
-	*count = last - low;
-	return image->references.items + low;
+	*count = last - at;
+	return image->references.items + at;
 }
 
 bool pgb_elf_image_has_table_entry(const struct pgb_elf_image *image, uint64_t address)
 {
-	size_t low = 0, high = image->distances.count;
+	size_t at =
+		pgb_search(image->distances.count, i, image->distances.items[i].place < address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->distances.items[middle].place < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < image->distances.count && image->distances.items[low].place == address;
+	return at < image->distances.count && image->distances.items[at].place == address;
 }
 
 const struct pgb_elf_distance *pgb_elf_image_distances(const struct pgb_elf_image *image,
@@ -334,39 +312,23 @@ uint64_t pgb_elf_image_data_bytes_at(const struct pgb_elf_image *image,
 				     const struct pgb_elf_function *function, uint64_t address)
 {
 	uint64_t end = function->address + function->max_size_bytes;
-	size_t low = 0, high = image->markers.count;
+	size_t at = pgb_search(image->markers.count, i, image->markers.items[i].address < address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->markers.items[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == image->markers.count || image->markers.items[low].address != address ||
-	    !image->markers.items[low].data)
+	if (at == image->markers.count || image->markers.items[at].address != address ||
+	    !image->markers.items[at].data)
 		return 0;
-	for (; low < image->markers.count && image->markers.items[low].address < end; low++) {
-		if (!image->markers.items[low].data)
-			return image->markers.items[low].address - address;
+	for (; at < image->markers.count && image->markers.items[at].address < end; at++) {
+		if (!image->markers.items[at].data)
+			return image->markers.items[at].address - address;
 	}
 	return end - address;
 }
 
 uint64_t pgb_elf_image_object_bytes_at(const struct pgb_elf_image *image, uint64_t address)
 {
-	size_t low = 0, high = image->objects.count;
+	size_t at = pgb_search(image->objects.count, i, image->objects.items[i].address < address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->objects.items[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < image->objects.count && image->objects.items[low].address == address
-		       ? image->objects.items[low].size_bytes
+	return at < image->objects.count && image->objects.items[at].address == address
+		       ? image->objects.items[at].size_bytes
 		       : 0;
 }

@@ -7,21 +7,14 @@
 #include <dwarf.h>
 
 #include "bolt/elf_image_private.h"
+#include "pgobolt/base/search.h"
 
 uint64_t pgb_elf_image_exception_table(const struct pgb_elf_image *image, uint64_t function)
 {
-	size_t low = 0, high = image->frames.count;
+	size_t at = pgb_search(image->frames.count, i, image->frames.items[i].address < function);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->frames.items[middle].address < function)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < image->frames.count && image->frames.items[low].address == function
-		       ? image->frames.items[low].lsda
+	return at < image->frames.count && image->frames.items[at].address == function
+		       ? image->frames.items[at].lsda
 		       : 0;
 }
 

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #include "bolt/elf_image_private.h"
+#include "pgobolt/base/search.h"
 
 /* The bits of a LEB128 number; `sign_bits` becomes those above them, all ones if it is negative. */
 static uint64_t read_leb128(struct pgb_cursor *cursor, uint64_t *sign_bits)
@@ -139,18 +140,10 @@ static void read_cie(struct frames *frames, uint64_t offset, const Dwarf_CIE *dw
 
 static const struct cie *find_cie(const struct frames *frames, uint64_t offset)
 {
-	size_t low = 0, high = frames->cies.count;
+	size_t at = pgb_search(frames->cies.count, i, frames->cies.items[i].offset < offset);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (frames->cies.items[middle].offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < frames->cies.count && frames->cies.items[low].offset == offset
-		       ? &frames->cies.items[low]
+	return at < frames->cies.count && frames->cies.items[at].offset == offset
+		       ? &frames->cies.items[at]
 		       : NULL;
 }
 

@@ -8,6 +8,7 @@
 
 #include "bolt/elf_image_private.h"
 #include "pgobolt/base/alloc.h"
+#include "pgobolt/base/search.h"
 #include "pgobolt/base/text.h"
 
 static bool contains(const struct pgb_elf_function *function, uint64_t address)
@@ -118,24 +119,16 @@ static uint64_t size_with_frame(const struct pgb_elf_discovery *discovery,
 				const struct pgb_elf_symbol *symbol, bool *simple)
 {
 	const struct pgb_elf_frames *frames = &discovery->image->frames;
-	size_t low = 0, high = frames->count;
+	size_t at = pgb_search(frames->count, i, frames->items[i].address < symbol->address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (frames->items[middle].address < symbol->address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == frames->count)
+	if (at == frames->count)
 		return symbol->size_bytes;
-	if (frames->items[low].address == symbol->address)
-		return frames->items[low].size_bytes > symbol->size_bytes
-			       ? frames->items[low].size_bytes
+	if (frames->items[at].address == symbol->address)
+		return frames->items[at].size_bytes > symbol->size_bytes
+			       ? frames->items[at].size_bytes
 			       : symbol->size_bytes;
-	if (low > 0 &&
-	    symbol->address - frames->items[low - 1].address < frames->items[low - 1].size_bytes)
+	if (at > 0 &&
+	    symbol->address - frames->items[at - 1].address < frames->items[at - 1].size_bytes)
 		*simple = false;
 	return symbol->size_bytes;
 }

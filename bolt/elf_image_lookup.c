@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bolt/elf_image_private.h"
+#include "pgobolt/base/search.h"
 
 size_t pgb_elf_image_function_count(const struct pgb_elf_image *image)
 {
@@ -18,20 +19,14 @@ const struct pgb_elf_function *pgb_elf_image_find_function(const struct pgb_elf_
 							   uint64_t address)
 {
 	const struct pgb_elf_function *function;
-	size_t low = 0, high = image->functions.count;
+	size_t behind;
 
 	/* The last one that starts at or before the address. */
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->functions.items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0)
+	behind =
+		pgb_search(image->functions.count, i, image->functions.items[i].address <= address);
+	if (behind == 0)
 		return NULL;
-	function = &image->functions.items[low - 1];
+	function = &image->functions.items[behind - 1];
 	return address - function->address < function->max_size_bytes ? function : NULL;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bolt/elf_image_private.h"
+#include "pgobolt/base/search.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/insn.h"
 
@@ -43,35 +44,20 @@ bool pgb_elf_image_is_plt_section(const struct pgb_elf_image *image,
 
 static const struct pgb_elf_slot *find_slot(const struct plt *plt, uint64_t address)
 {
-	size_t low = 0, high = plt->slots.count;
+	size_t at = pgb_search(plt->slots.count, i, plt->slots.items[i].address < address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (plt->slots.items[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < plt->slots.count && plt->slots.items[low].address == address
-		       ? &plt->slots.items[low]
+	return at < plt->slots.count && plt->slots.items[at].address == address
+		       ? &plt->slots.items[at]
 		       : NULL;
 }
 
 static const struct pgb_elf_found *find_function(const struct plt *plt, uint64_t address)
 {
-	size_t low = 0, high = plt->known;
+	size_t at = pgb_search(plt->known, i,
+			       plt->discovery->found.items[i].function.address < address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (plt->discovery->found.items[middle].function.address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < plt->known && plt->discovery->found.items[low].function.address == address
-		       ? &plt->discovery->found.items[low]
+	return at < plt->known && plt->discovery->found.items[at].function.address == address
+		       ? &plt->discovery->found.items[at]
 		       : NULL;
 }
 
@@ -79,21 +65,15 @@ static const struct pgb_elf_found *find_function(const struct plt *plt, uint64_t
 static const char *first_name(struct pgb_elf_discovery *discovery, const char *name)
 {
 	const struct pgb_elf_name *global = pgb_elf_names_find(&discovery->globals, name);
-	size_t low = 0, high = discovery->registered.count;
+	size_t at;
 
 	if (global == NULL)
 		return name;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (discovery->registered.items[middle].address < global->value)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < discovery->registered.count &&
-			       discovery->registered.items[low].address == global->value
-		       ? discovery->registered.items[low].name
+	at = pgb_search(discovery->registered.count, i,
+			discovery->registered.items[i].address < global->value);
+	return at < discovery->registered.count &&
+			       discovery->registered.items[at].address == global->value
+		       ? discovery->registered.items[at].name
 		       : name;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/bolt/elf_lines.h"
+#include "pgobolt/base/search.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -299,19 +300,11 @@ const struct pgb_line_function *pgb_elf_lines_function(const struct pgb_elf_line
 const struct pgb_line_range *pgb_elf_lines_range_at(const struct pgb_elf_lines *lines,
 						    uint64_t address)
 {
-	size_t low = 0, high = lines->ranges.count;
+	size_t at = pgb_search(lines->ranges.count, i, lines->ranges.items[i].start <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lines->ranges.items[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || address >= lines->ranges.items[low - 1].end)
+	if (at == 0 || address >= lines->ranges.items[at - 1].end)
 		return NULL;
-	return &lines->ranges.items[low - 1];
+	return &lines->ranges.items[at - 1];
 }
 
 /* ---- inlined functions */
@@ -383,22 +376,16 @@ static void read_inlined(struct pgb_elf_lines *lines, struct function *function)
 static uint32_t inlined_at(const struct function *function, uint32_t depth, uint32_t parent,
 			   uint64_t address)
 {
-	size_t low = 0, high = function->pieces.count;
+	size_t at = pgb_search(function->pieces.count, i,
+			       function->pieces.items[i].depth < depth ||
+				       (function->pieces.items[i].depth == depth &&
+					function->pieces.items[i].start <= address));
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct piece *piece = &function->pieces.items[middle];
-
-		if (piece->depth < depth || (piece->depth == depth && piece->start <= address))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || function->pieces.items[low - 1].depth != depth ||
-	    address >= function->pieces.items[low - 1].end ||
-	    function->inlined.items[function->pieces.items[low - 1].inlined].parent != parent)
+	if (at == 0 || function->pieces.items[at - 1].depth != depth ||
+	    address >= function->pieces.items[at - 1].end ||
+	    function->inlined.items[function->pieces.items[at - 1].inlined].parent != parent)
 		return OUTERMOST;
-	return function->pieces.items[low - 1].inlined;
+	return function->pieces.items[at - 1].inlined;
 }
 
 /* ---- lines */

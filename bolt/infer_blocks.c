@@ -4,6 +4,7 @@
 
 #include "bolt/cfg_private.h"
 #include "bolt/infer_private.h"
+#include "pgobolt/base/search.h"
 
 /* ---- facts */
 
@@ -18,17 +19,8 @@ static int compare_fact(const struct pgb_infer_fact *fact, enum pgb_infer_kind k
 static const struct pgb_infer_fact *lower_bound(const struct pgb_infer_graph *graph,
 						enum pgb_infer_kind kind, uint32_t at)
 {
-	size_t low = 0, high = graph->fact_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare_fact(&graph->facts[middle], kind, at) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return graph->facts + low;
+	return graph->facts +
+	       pgb_search(graph->fact_count, i, compare_fact(&graph->facts[i], kind, at) < 0);
 }
 
 const struct pgb_infer_fact *pgb_infer_facts(const struct pgb_infer_graph *graph,
@@ -165,18 +157,10 @@ static void count_blocks(struct pgb_infer_graph *graph)
 const struct pgb_cfg_transfer *pgb_infer_first_transfer(const struct pgb_cfg *cfg,
 							const struct pgb_cfg_block *block)
 {
-	size_t low = 0, high = cfg->transfer_count;
+	size_t at = pgb_search(cfg->transfer_count, i, cfg->transfers[i].offset < block->offset);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cfg->transfers[middle].offset < block->offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < cfg->transfer_count && cfg->transfers[low].offset <= block->offset_last
-		       ? &cfg->transfers[low]
+	return at < cfg->transfer_count && cfg->transfers[at].offset <= block->offset_last
+		       ? &cfg->transfers[at]
 		       : NULL;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bolt/infer_private.h"
+#include "pgobolt/base/search.h"
 
 static uint32_t name_of(struct pgb_inference *inference, const struct pgb_elf_function *function)
 {
@@ -79,22 +80,15 @@ seen_lines(struct pgb_inference *inference, const struct pgb_elf_function *funct
 static const struct pgb_profile_branch *lines_from(const struct pgb_profile_branch *lines,
 						   uint64_t offset, size_t *count)
 {
-	size_t low = 0, high = *count, end;
+	size_t at = pgb_search(
+		*count, i, lines[i].from.name != PGB_NAME_UNKNOWN && lines[i].from.offset < offset);
+	size_t end;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lines[middle].from.name != PGB_NAME_UNKNOWN &&
-		    lines[middle].from.offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (end = low; end < *count && lines[end].from.name != PGB_NAME_UNKNOWN &&
-			lines[end].from.offset == offset;)
+	for (end = at; end < *count && lines[end].from.name != PGB_NAME_UNKNOWN &&
+		       lines[end].from.offset == offset;)
 		end++;
-	*count = end - low;
-	return lines + low;
+	*count = end - at;
+	return lines + at;
 }
 
 static const struct pgb_profile_branch *find_line(struct pgb_inference *inference,

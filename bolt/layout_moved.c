@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bolt/layout_private.h"
+#include "pgobolt/base/search.h"
 #include "pgobolt/base/text.h"
 
 enum {
@@ -80,17 +81,9 @@ static struct pgb_layout_block *block_at(struct pgb_layout_work *work,
 					 const struct pgb_layout_counts *counts, uint64_t offset)
 {
 	struct pgb_layout_block *blocks = work->blocks.items + counts->block_first;
-	size_t low = 0, high = counts->block_count;
+	size_t at = pgb_search(counts->block_count, i, blocks[i].offset < offset);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (blocks[middle].offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < counts->block_count && blocks[low].offset == offset ? &blocks[low] : NULL;
+	return at < counts->block_count && blocks[at].offset == offset ? &blocks[at] : NULL;
 }
 
 static void move_fragment(struct pgb_layout_work *work, struct pgb_layout_counts *counts,

@@ -8,6 +8,7 @@
 
 #include "bolt/strict_private.h"
 #include "pgobolt/base/alloc.h"
+#include "pgobolt/base/search.h"
 
 #define RAX 0
 #define RSP 4
@@ -35,33 +36,15 @@ struct tracer {
 /* The first instruction at or behind an offset. */
 static size_t insn_at(const struct pgb_cfg_builder *builder, uint32_t offset)
 {
-	size_t low = 0, high = builder->insns.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (builder->insns.items[middle].offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return pgb_search(builder->insns.count, i, builder->insns.items[i].offset < offset);
 }
 
 /* The block that holds an offset. */
 static size_t block_of(const struct pgb_cfg_builder *builder, uint32_t offset)
 {
-	size_t low = 0, high = builder->blocks.count;
+	size_t at = pgb_search(builder->blocks.count, i, builder->blocks.items[i].offset <= offset);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (builder->blocks.items[middle].offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 ? low - 1 : 0;
+	return at > 0 ? at - 1 : 0;
 }
 
 static void go_on(struct tracer *tracer, size_t block, size_t insn, uint8_t reg)

@@ -4,6 +4,7 @@
  * them changes. Processes stand in an open-addressing table by pid.
  */
 #include "pgobolt/collector/addrspace.h"
+#include "pgobolt/base/search.h"
 
 #include "pgobolt/base/hash.h"
 #include "pgobolt/base/limits.h"
@@ -224,18 +225,9 @@ static struct mapping_list *own_list(struct process *process)
 /* Index of the first mapping that ends behind `address`. */
 static size_t first_ending_behind(const struct mapping_list *list, uint64_t address)
 {
-	size_t low = 0, high = list->mappings.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct mapping *mapping = &list->mappings.items[middle];
-
-		if (mapping->start + (mapping->size_bytes - 1) < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return pgb_search(list->mappings.count, i,
+			  list->mappings.items[i].start + (list->mappings.items[i].size_bytes - 1) <
+				  address);
 }
 
 /* Replace `removed` mappings at `at` by `count` others. */

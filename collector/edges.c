@@ -5,6 +5,7 @@
  * reads one slot and one edge.
  */
 #include "pgobolt/collector/edges.h"
+#include "pgobolt/base/search.h"
 
 #include "pgobolt/base/alloc.h"
 #include "pgobolt/base/limits.h"
@@ -275,17 +276,7 @@ const struct pgb_edge *pgb_edges_unsorted(const struct pgb_edges *edges, size_t 
 /* Index of the first edge of a binary not below `binary`. */
 static size_t first_of_binary(const struct pgb_edge *items, size_t count, uint64_t binary)
 {
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (items[middle].binary < binary)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return pgb_search(count, i, items[i].binary < binary);
 }
 
 const struct pgb_edge *pgb_edges_of_binary(struct pgb_edges *edges, uint32_t binary, size_t *count)

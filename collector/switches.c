@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/collector/switches.h"
+#include "pgobolt/base/search.h"
 
 #include <string.h>
 
@@ -31,17 +32,7 @@ static struct pgb_switches_cpu *cpu_of(struct pgb_switches *switches, uint32_t c
 /* How many switches there were up to a time. */
 static size_t count_until(const struct pgb_switches_cpu *cpu, uint64_t time_ns)
 {
-	size_t low = 0, high = cpu->items.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cpu->items.items[middle].time_ns <= time_ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return pgb_search(cpu->items.count, i, cpu->items.items[i].time_ns <= time_ns);
 }
 
 static void forget(struct pgb_switches_cpu *cpu, size_t count)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/collector/tasks.h"
+#include "pgobolt/base/search.h"
 
 #include "pgobolt/base/limits.h"
 
@@ -16,17 +17,7 @@ static uint64_t key_of(uint32_t pid, uint32_t tid)
 /* Index of the first key that is not less. */
 static size_t lower_bound(const struct pgb_tasks *tasks, uint64_t key)
 {
-	size_t low = 0, high = tasks->keys.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (tasks->keys.items[middle] < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return pgb_search(tasks->keys.count, i, tasks->keys.items[i] < key);
 }
 
 static bool holds(const struct pgb_tasks *tasks, size_t at, uint64_t key)

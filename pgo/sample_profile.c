@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgobolt/pgo/sample_profile.h"
+#include "pgobolt/base/search.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,18 +148,11 @@ static void decode(struct counting *counting, const struct pgb_line_range *range
 
 static struct place *place_at(struct counting *counting, uint64_t address)
 {
-	size_t low = 0, high = counting->places.count;
+	size_t at =
+		pgb_search(counting->places.count, i, counting->places.items[i].address < address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (counting->places.items[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < counting->places.count && counting->places.items[low].address == address
-		       ? &counting->places.items[low]
+	return at < counting->places.count && counting->places.items[at].address == address
+		       ? &counting->places.items[at]
 		       : NULL;
 }
 
@@ -184,17 +178,7 @@ static int mark_span(struct counting *counting, const struct span *span,
 
 static size_t first_span(const struct counting *counting, uint64_t address)
 {
-	size_t low = 0, high = counting->spans.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (counting->spans.items[middle].from < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return pgb_search(counting->spans.count, i, counting->spans.items[i].from < address);
 }
 
 /* What did not run counts 0: the compiler takes it for cold, not for unknown. */
