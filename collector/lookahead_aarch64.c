@@ -139,7 +139,7 @@ static const struct look_arm_pattern groups[] = {
 	{0x1a000000, 0x02000000, decode_unallocated},
 };
 
-static void decode(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
+static bool decode(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
 		   uint64_t address, void *target)
 {
 	struct look_arm_op *op = target;
@@ -149,11 +149,12 @@ static void decode(struct look_machine *machine, const uint8_t *bytes, size_t si
 	*op = (struct look_arm_op){.execute = undecodable};
 	/* a program counter that is not aligned faults */
 	if (size_bytes < sizeof(word) || address % sizeof(word) != 0)
-		return;
+		return true;
 	memcpy(&word, bytes, sizeof(word));
 	op->immediate = address;
 	if (!LOOK_ARM_MATCH(groups, word, op))
 		*op = (struct look_arm_op){.execute = unsupported};
+	return true;
 }
 
 /* ---- the machine */
@@ -168,10 +169,15 @@ static void machine_free(struct look_machine *machine)
 	free(machine);
 }
 
-static uint32_t generation(const struct look_machine *machine)
+static bool is_full(const struct look_machine *machine)
 {
 	(void)machine;
-	return 0;
+	return false;
+}
+
+static void forget(struct look_machine *machine)
+{
+	(void)machine;
 }
 
 static void begin(struct look_machine *machine, const struct pgb_lookahead_registers *registers)
@@ -259,6 +265,7 @@ static void run(struct pgb_lookahead *look, struct look_machine *machine)
 	do {
 		const struct look_arm_op *op = look_fetch(look, machine->pc);
 
+		machine->general[LOOK_ARM_MOVED] = look->moved;
 		if (op == NULL)
 			status = LOOK_ARM_UNREADABLE;
 		else if (look->result->instructions >= look->instructions_most)
@@ -272,11 +279,11 @@ static void run(struct pgb_lookahead *look, struct look_machine *machine)
 
 const struct look_ops look_ops_aarch64 = {
 	.op_size = sizeof(struct look_arm_op),
-	.length_most = 4,
 	.machine_new = machine_new,
 	.machine_free = machine_free,
 	.decode = decode,
-	.generation = generation,
+	.is_full = is_full,
+	.forget = forget,
 	.begin = begin,
 	.end = end,
 	.run = run,

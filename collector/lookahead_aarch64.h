@@ -14,8 +14,17 @@
 
 #include "collector/lookahead_private.h"
 
-/* Register numbers of an operation: 31 is sp, and what the encoding means by xzr has its own. */
-enum { LOOK_ARM_LINK = 30, LOOK_ARM_SP = 31, LOOK_ARM_ZERO = 32, LOOK_ARM_REGISTERS };
+/*
+ * Register numbers of an operation: 31 is sp, and what the encoding means by xzr has its own. MOVED
+ * is what a pc-relative address, which is decoded for one place, is to be moved by.
+ */
+enum {
+	LOOK_ARM_LINK = 30,
+	LOOK_ARM_SP = 31,
+	LOOK_ARM_ZERO = 32,
+	LOOK_ARM_MOVED = 33,
+	LOOK_ARM_REGISTERS
+};
 
 /* The condition flags as they stand in bits 3..0 of an immediate, 31..28 of pstate. */
 enum { LOOK_ARM_N = 8, LOOK_ARM_Z = 4, LOOK_ARM_C = 2, LOOK_ARM_V = 1 };

@@ -4,19 +4,19 @@
 
 static int branch(struct look_machine *machine, const struct look_arm_op *op)
 {
-	return look_arm_jump(machine, op->immediate);
+	return look_arm_jump(machine, op->immediate + machine->general[LOOK_ARM_MOVED]);
 }
 
 static int branch_link(struct look_machine *machine, const struct look_arm_op *op)
 {
 	machine->general[LOOK_ARM_LINK] = machine->pc + 4;
-	return look_arm_jump(machine, op->immediate);
+	return branch(machine, op);
 }
 
 static int decide(struct look_machine *machine, const struct look_arm_op *op, bool taken)
 {
 	machine->look->result->decisions++;
-	return taken ? look_arm_jump(machine, op->immediate) : 0;
+	return taken ? branch(machine, op) : 0;
 }
 
 static int branch_if(struct look_machine *machine, const struct look_arm_op *op)

@@ -145,6 +145,13 @@ static int constant(struct look_machine *machine, const struct look_arm_op *op)
 	return 0;
 }
 
+/* ADR, ADRP */
+static int address(struct look_machine *machine, const struct look_arm_op *op)
+{
+	machine->general[op->d] = op->immediate + machine->general[LOOK_ARM_MOVED];
+	return 0;
+}
+
 static int move_keep(struct look_machine *machine, const struct look_arm_op *op)
 {
 	uint64_t kept = machine->general[op->d] & ~(UINT64_C(0xffff) << op->amount);
@@ -230,7 +237,7 @@ static bool decode_address(uint32_t word, struct look_arm_op *op)
 	else
 		op->immediate += offset;
 	op->d = look_arm_register(word, 0);
-	op->execute = constant;
+	op->execute = address;
 	return true;
 }
 

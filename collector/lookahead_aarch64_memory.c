@@ -212,7 +212,7 @@ static bool decode_literal(uint32_t word, struct look_arm_op *op)
 
 	op->immediate += look_arm_sign_extend(look_arm_bits(word, 23, 5), 19) << 2;
 	op->operand = LOOK_ARM_IMMEDIATE;
-	op->n = LOOK_ARM_ZERO;
+	op->n = LOOK_ARM_MOVED;
 	if (is_vector(word)) {
 		op->d = look_arm_register_sp(word, 0);
 		op->uses = LOOK_ARM_VECTORS;

@@ -8,7 +8,6 @@ static struct look_machine *machine_new(void)
 {
 	struct look_machine *machine = pgb_calloc(1, sizeof(*machine));
 
-	machine->generation = 1;
 	machine->native = look_native_new(&machine->state);
 	if (machine->native == NULL) {
 		machine->state = aligned_alloc(64, (sizeof(*machine->state) + 63) & ~(size_t)63);
@@ -26,16 +25,23 @@ static void machine_free(struct look_machine *machine)
 	free(machine);
 }
 
-static uint32_t generation(const struct look_machine *machine)
+static bool is_full(const struct look_machine *machine)
 {
-	return machine->generation;
+	return machine->native_full;
+}
+
+static void forget(struct look_machine *machine)
+{
+	if (machine->native != NULL)
+		look_native_reset(machine->native);
+	machine->native_full = false;
 }
 
 static void begin(struct look_machine *machine, const struct pgb_lookahead_registers *registers)
 {
 	struct look_x86_state *state = machine->state;
 
-	memcpy(state->general, registers->general, sizeof(state->general));
+	memcpy(state->general, registers->general, LOOK_X86_MOVED * sizeof(state->general[0]));
 	state->pc = registers->pc;
 	/* what generated code loads with popfq: the status flags alone, never DF or TF */
 	state->flags = registers->flags & LOOK_X86_STATUS;
@@ -55,16 +61,16 @@ static void end(struct look_machine *machine, struct pgb_lookahead_registers *re
 		.fs_base = state->fs_base,
 		.gs_base = state->gs_base,
 	};
-	memcpy(registers->general, state->general, sizeof(state->general));
+	memcpy(registers->general, state->general, LOOK_X86_MOVED * sizeof(state->general[0]));
 }
 
 const struct look_ops look_ops_x86_64 = {
 	.op_size = sizeof(struct look_x86_op),
-	.length_most = 16,
 	.machine_new = machine_new,
 	.machine_free = machine_free,
 	.decode = look_x86_decode,
-	.generation = generation,
+	.is_full = is_full,
+	.forget = forget,
 	.begin = begin,
 	.end = end,
 	.run = look_x86_run,

@@ -36,6 +36,22 @@ struct emitter {
 	const struct look_x86_state *state;
 };
 
+/*
+ * Offsets of the components of the standard-format XSAVE area: CPUID leaf 0xD, which in a virtual
+ * machine costs microseconds.
+ */
+static uint32_t xsave_offsets[8];
+
+static void find_xsave_offsets(void)
+{
+	uint32_t eax, ebx, ecx, edx;
+
+	xsave_offsets[1] = 160;
+	for (unsigned int component = 2; component < 8; component++)
+		if (__get_cpuid_count(0xd, component, &eax, &ebx, &ecx, &edx))
+			xsave_offsets[component] = ebx;
+}
+
 struct look_native *look_native_new(struct look_x86_state **state)
 {
 	struct look_native *native;
@@ -63,6 +79,7 @@ struct look_native *look_native_new(struct look_x86_state **state)
 	native->execute = region + DATA_BYTES;
 	native->avx = __builtin_cpu_supports("avx");
 	native->avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+	find_xsave_offsets();
 	*state = native->state;
 	return native;
 }
@@ -244,22 +261,12 @@ void (*look_native_compile(struct look_native *native, const struct look_native_
 	return function;
 }
 
-/* Offset of a component of the standard-format XSAVE area: CPUID leaf 0xD. */
-static uint32_t xsave_offset(unsigned int component)
-{
-	uint32_t eax, ebx, ecx, edx;
-
-	if (!__get_cpuid_count(0xd, component, &eax, &ebx, &ecx, &edx))
-		return 0;
-	return ebx;
-}
-
 /* Copy `count` pieces of a component, if it is in use, to the same place of each register. */
 static void load_component(struct look_x86_state *state, const uint8_t *xsave, size_t size_bytes,
 			   unsigned int component, unsigned int first, unsigned int count,
 			   size_t piece_bytes, size_t place)
 {
-	uint32_t offset = component < 2 ? 160 : xsave_offset(component);
+	uint32_t offset = xsave_offsets[component];
 	uint64_t in_use;
 
 	memcpy(&in_use, xsave + 512, sizeof(in_use));
@@ -289,7 +296,7 @@ bool look_native_load_vectors(struct look_x86_state *state, const uint8_t *xsave
 	load_component(state, xsave, size_bytes, 6, 0, 16, 32, 32);
 	load_component(state, xsave, size_bytes, 7, 16, 16, 64, 0);
 	memcpy(&in_use, xsave + 512, sizeof(in_use));
-	offset = xsave_offset(5);
+	offset = xsave_offsets[5];
 	if ((in_use & 1u << 5) && offset != 0 && offset + sizeof(state->masks) <= size_bytes)
 		memcpy(state->masks, xsave + offset, sizeof(state->masks));
 	return true;

@@ -217,9 +217,7 @@ void look_x86_decode_native(struct look_machine *machine, const struct look_x86_
 			   plan.x87;
 	op->native = look_native_compile(machine->native, &plan);
 	if (op->native == NULL) {
-		/* full: a fresh start at the next run */
-		look_native_reset(machine->native);
-		machine->generation++;
+		machine->native_full = true;
 		return;
 	}
 	op->kind = LOOK_X86_NATIVE;

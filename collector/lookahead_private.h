@@ -13,10 +13,12 @@
 
 enum {
 	LOOK_PAGE = 4096,
-	LOOK_PAGES_MAX = 512,	/* copied in one run */
-	LOOK_PAGE_SLOTS = 1024, /* power of two, twice the pages */
-	LOOK_CODE_SLOTS = 4096,
-	LOOK_CODE_PAGES_MAX = 3072,
+	LOOK_PAGES_MAX = 512,	     /* copied in one run */
+	LOOK_PAGE_SLOTS = 1024,	     /* power of two, twice the pages */
+	LOOK_CODE_PAGES_MAX = 65536, /* of one address space */
+	LOOK_STORE_SLOTS = 16384,    /* power of two */
+	LOOK_STORE_BYTES_MAX = 128 * 1024 * 1024,
+	LOOK_INSTRUCTION_MAX = 16, /* bytes */
 	LOOK_INSTRUCTIONS_PER_BRANCH = 256,
 };
 
@@ -42,23 +44,43 @@ uint8_t *look_page(struct look_memory *memory, uint64_t address);
 bool look_load(struct look_memory *memory, uint64_t address, void *bytes, size_t size_bytes);
 bool look_store(struct look_memory *memory, uint64_t address, const void *bytes, size_t size_bytes);
 
-/* One decoded page: `op_at[offset]` is 1 + the number of the operation that starts there. */
+/*
+ * A decoded page, one for all address spaces and places that have these bytes: programs that start
+ * again and again are decoded once. `op_at[offset]` is 1 + the number of the operation that starts
+ * there. Operations that name an address were decoded for `home`, a page's address.
+ */
 struct look_code_page {
-	uint64_t page;
-	uint32_t checked; /* code->epoch when the bytes were last compared with memory */
+	struct look_code_page *next; /* in its slot of the store */
+	uint64_t home;
 	uint8_t bytes[LOOK_PAGE];
 	uint16_t op_at[LOOK_PAGE];
 	uint8_t *ops; /* op_count of the set's op_size */
 	uint32_t op_count, op_capacity;
+	/* the instruction that goes on in the next page, and what was there when it was decoded */
+	uint32_t crossing; /* its offset; LOOK_PAGE: none */
+	uint8_t behind[LOOK_INSTRUCTION_MAX];
+	uint8_t behind_bytes; /* 0: the next page could not be read */
+};
+
+struct look_code_store {
+	struct look_code_page *slots[LOOK_STORE_SLOTS]; /* by content */
+	uint32_t generation;				/* counts how often it was emptied */
+	size_t bytes;
+};
+
+/* What is at a page of an address space. */
+struct look_code_entry {
+	uint64_t number;	     /* address / LOOK_PAGE */
+	struct look_code_page *page; /* the store's; NULL: a free entry */
+	uint32_t checked;	     /* code->epoch when the bytes were last compared with memory */
 };
 
 struct pgb_lookahead_code {
-	struct look_code_page *slots[LOOK_CODE_SLOTS];
-	struct look_code_page *last;
-	uint32_t page_count;
+	struct look_code_entry *entries; /* open addressing */
+	uint32_t capacity, count;
 	uint32_t epoch;
-	uint32_t native_generation; /* native code is thrown away all at once */
-	size_t bytes;
+	const struct look_code_store *store; /* whose pages these are, */
+	uint32_t generation;		     /* .. and as of when */
 };
 
 struct look_machine;
@@ -66,14 +88,17 @@ struct look_machine;
 /* An instruction set: how an operation is decoded and executed. */
 struct look_ops {
 	size_t op_size;
-	size_t length_most; /* of an instruction, in bytes; at most 16 */
 	struct look_machine *(*machine_new)(void);
 	void (*machine_free)(struct look_machine *machine);
-	/* Decode at `address`; the operation says itself when it cannot be executed. */
-	void (*decode)(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
+	/*
+	 * Decode at `address`; the operation says itself when it cannot be executed. false: the
+	 * instruction goes on behind these bytes.
+	 */
+	bool (*decode)(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
 		       uint64_t address, void *op);
-	/* Generation of native code; a change makes all decoded operations invalid. */
-	uint32_t (*generation)(const struct look_machine *machine);
+	/* No room for more native code: forget what there is, and so every operation decoded. */
+	bool (*is_full)(const struct look_machine *machine);
+	void (*forget)(struct look_machine *machine);
 	void (*begin)(struct look_machine *machine,
 		      const struct pgb_lookahead_registers *registers);
 	void (*end)(struct look_machine *machine, struct pgb_lookahead_registers *registers);
@@ -90,7 +115,12 @@ struct pgb_lookahead {
 	const struct look_ops *ops;
 	struct look_machine *machine;
 	struct look_memory memory;
+	struct look_code_store store;
 	struct pgb_lookahead_code *code;
+	/* where the run is: fetches from one page need no search */
+	struct look_code_page *page;
+	uint64_t page_number;
+	uint64_t moved; /* from the home of the page's operations to where they are now */
 	struct pgb_lookahead_branch *branches;
 	size_t depth;
 	uint64_t instructions_most;
@@ -99,7 +129,13 @@ struct pgb_lookahead {
 	struct pgb_lookahead_registers registers;
 };
 
-/* The operation at an address, decoded now or before; NULL: unreadable or undecodable. */
+/* Before a run with this code. */
+void look_code_begin(struct pgb_lookahead *look, struct pgb_lookahead_code *code);
+void look_store_clear(struct pgb_lookahead *look);
+/*
+ * The operation at an address, decoded now or before; NULL: unreadable. look->moved is what
+ * to add to an address that the operation names.
+ */
 const void *look_fetch(struct pgb_lookahead *look, uint64_t address);
 
 /* Note a taken branch; false: that was the last one. */

@@ -400,7 +400,7 @@ static int run_control(struct pgb_lookahead *look, struct look_x86_state *state,
 	}
 	}
 	if (taken)
-		*next = op->target;
+		*next = op->target + state->general[LOOK_X86_MOVED];
 	return taken;
 }
 
@@ -473,6 +473,7 @@ void look_x86_run(struct pgb_lookahead *look, struct look_machine *machine)
 	do {
 		const struct look_x86_op *op = look_fetch(look, state->pc);
 
+		state->general[LOOK_X86_MOVED] = look->moved;
 		if (op == NULL)
 			end = 1 + PGB_LOOKAHEAD_UNREADABLE;
 		else if (look->result->instructions >= look->instructions_most)

@@ -53,10 +53,12 @@ bool look_x86_set_memory(struct look_x86_op *op, const ZydisDecodedOperand *oper
 	op->base = LOOK_X86_NO_REGISTER;
 	op->index = LOOK_X86_NO_REGISTER;
 	op->scale = operand->mem.scale;
-	if (operand->mem.base == ZYDIS_REGISTER_RIP)
+	if (operand->mem.base == ZYDIS_REGISTER_RIP) {
 		op->displacement += (int64_t)(address + op->length_bytes);
-	else if (operand->mem.base != ZYDIS_REGISTER_NONE)
+		op->base = LOOK_X86_MOVED;
+	} else if (operand->mem.base != ZYDIS_REGISTER_NONE) {
 		op->base = (uint8_t)look_x86_general_number(operand->mem.base);
+	}
 	if (operand->mem.index != ZYDIS_REGISTER_NONE) {
 		op->index = (uint8_t)look_x86_general_number(operand->mem.index);
 		if (op->index == LOOK_X86_NO_REGISTER)
@@ -304,18 +306,20 @@ static bool decode_special(const struct look_x86_decoded *decoded, uint64_t addr
 	}
 }
 
-void look_x86_decode(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
+bool look_x86_decode(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
 		     uint64_t address, void *target)
 {
 	struct look_x86_op *op = target;
 	struct look_x86_decoded decoded;
 	ZydisDecoder decoder;
+	ZyanStatus status;
 
 	*op = (struct look_x86_op){.kind = LOOK_X86_UNDECODABLE};
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes, size_bytes, &decoded.instruction,
-						 decoded.operands)))
-		return;
+	status = ZydisDecoderDecodeFull(&decoder, bytes, size_bytes, &decoded.instruction,
+					decoded.operands);
+	if (!ZYAN_SUCCESS(status))
+		return status != ZYDIS_STATUS_NO_MORE_DATA;
 	op->length_bytes = decoded.instruction.length;
 	if (is_nothing(&decoded))
 		op->kind = LOOK_X86_NOTHING;
@@ -329,4 +333,5 @@ void look_x86_decode(struct look_machine *machine, const uint8_t *bytes, size_t 
 			look_x86_decode_native(machine, &decoded, bytes, address, op);
 		}
 	}
+	return true;
 }

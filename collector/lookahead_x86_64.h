@@ -65,7 +65,9 @@ enum look_x86_operand_type {
 	LOOK_X86_IMMEDIATE,
 };
 
-enum { LOOK_X86_NO_REGISTER = 0xff };
+/* What a rip-relative address, which is decoded for one place, is to be moved by: no real register.
+ */
+enum { LOOK_X86_MOVED = 16, LOOK_X86_REGISTERS, LOOK_X86_NO_REGISTER = 0xff };
 
 /* Flag bits of rflags. */
 enum {
@@ -93,8 +95,8 @@ struct look_x86_op {
 	bool memory_read, memory_write;
 	bool repeat, repeat_while_equal; /* rep/repe; else repne where repeat is set */
 	bool uses_vectors;
-	uint8_t divide;	      /* native: 1 div, 2 idiv by operand a: checked first */
-	int64_t displacement; /* the address itself for rip-relative operands */
+	uint8_t divide; /* native: 1 div, 2 idiv by operand a: checked first */
+	int64_t displacement;
 	union {
 		uint64_t target;
 		int64_t immediate;
@@ -106,7 +108,7 @@ struct look_x86_op {
  * Lives in the data page of the native arena, so that generated code reaches it rip-relative.
  */
 struct look_x86_state {
-	uint64_t general[16];
+	uint64_t general[LOOK_X86_REGISTERS];
 	uint64_t flags;
 	uint64_t pc, fs_base, gs_base;
 	_Alignas(64) uint8_t scratch[64];
@@ -124,7 +126,7 @@ struct look_native;
 struct look_machine {
 	struct look_x86_state *state;
 	struct look_native *native; /* NULL: no native execution on this host */
-	uint32_t generation;
+	bool native_full;
 };
 
 /* The address of an operation's memory operand. */
@@ -144,7 +146,7 @@ static inline uint64_t look_x86_address(const struct look_x86_state *state,
 	return address;
 }
 
-void look_x86_decode(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
+bool look_x86_decode(struct look_machine *machine, const uint8_t *bytes, size_t size_bytes,
 		     uint64_t address, void *op);
 /* a - b in this size; of the status flags those in `which` become its own. */
 uint64_t look_x86_subtract(struct look_x86_state *state, uint64_t a, uint64_t b,
@@ -174,7 +176,7 @@ struct look_native_plan {
 	bool x87;
 };
 
-/* NULL: the arena is full: throw everything away (look_native_reset) and decode anew. */
+/* NULL: the arena is full; between runs all of it can be thrown away (look_native_reset). */
 void (*look_native_compile(struct look_native *native, const struct look_native_plan *plan))(void);
 void look_native_reset(struct look_native *native);
 /* Copy the vector registers out of an XSAVE area into the state. false: not understood. */

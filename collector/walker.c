@@ -23,7 +23,6 @@
 
 enum {
 	CACHES = 64,
-	CACHE_BYTES_MOST = 64 * 1024 * 1024,
 	/* A page of code is compared with memory again after this time. */
 	EPOCH_NS = 100 * 1000 * 1000,
 	/* Threads asked to stop that have not run since. */
@@ -42,11 +41,12 @@ struct pending {
 	uint64_t since_ns;
 };
 
-/* Decoded code of one process as of one exec. */
+/* One process as of one exec: its code as far as decoded, and its memory. */
 struct cache {
 	pid_t pid;
 	struct pgb_walk_identity identity;
 	struct pgb_lookahead_code *code;
+	int fd_memory; /* a third faster than process_vm_readv; -1: could not be opened */
 	uint64_t used_ns, epoch_ns;
 	uint64_t vdso;
 };
@@ -78,11 +78,29 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* ---- decoded code by process */
+/* ---- what is kept of a process */
 
 static bool same_identity(const struct pgb_walk_identity *a, const struct pgb_walk_identity *b)
 {
 	return a->start_time == b->start_time && a->start_stack == b->start_stack;
+}
+
+static int open_memory(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void empty_cache(struct cache *cache)
+{
+	if (cache->code == NULL)
+		return;
+	pgb_lookahead_code_free(cache->code);
+	if (cache->fd_memory >= 0)
+		close(cache->fd_memory);
+	*cache = (struct cache){0};
 }
 
 static struct cache *find_cache(struct pgb_walker *walker, pid_t pid,
@@ -101,12 +119,12 @@ static struct cache *find_cache(struct pgb_walker *walker, pid_t pid,
 		if (cache->used_ns < oldest->used_ns)
 			oldest = cache;
 	}
-	if (oldest->pid != pid || !same_identity(&oldest->identity, identity) ||
-	    pgb_lookahead_code_bytes(oldest->code) > CACHE_BYTES_MOST) {
-		pgb_lookahead_code_free(oldest->code);
+	if (oldest->pid != pid || !same_identity(&oldest->identity, identity)) {
+		empty_cache(oldest);
 		*oldest = (struct cache){.pid = pid,
 					 .identity = *identity,
 					 .code = pgb_lookahead_code_new(),
+					 .fd_memory = open_memory(pid),
 					 .epoch_ns = now,
 					 .vdso = walker_vvar_find(pid)};
 	}
@@ -124,9 +142,11 @@ static int read_memory(void *context, uint64_t address, void *bytes, size_t size
 {
 	struct pgb_walker *walker = context;
 	struct iovec local = {bytes, size_bytes}, remote = {(void *)(uintptr_t)address, size_bytes};
-	ssize_t got = process_vm_readv(walker->tid, &local, 1, &remote, 1, 0);
+	int fd = walker->current->fd_memory;
 
-	if (got == (ssize_t)size_bytes)
+	if (fd >= 0 && pread(fd, bytes, size_bytes, (off_t)address) == (ssize_t)size_bytes)
+		return 0;
+	if (process_vm_readv(walker->tid, &local, 1, &remote, 1, 0) == (ssize_t)size_bytes)
 		return 0;
 	return walker_vvar_read(&walker->vvar, walker->current->vdso, address, bytes, size_bytes)
 		       ? 0
@@ -406,7 +426,7 @@ void pgb_walker_free(struct pgb_walker *walker)
 		close(walker->fd_signal);
 	pthread_sigmask(SIG_SETMASK, &walker->signals, NULL);
 	for (unsigned int i = 0; i < CACHES; i++)
-		pgb_lookahead_code_free(walker->caches[i].code);
+		empty_cache(&walker->caches[i]);
 	pgb_lookahead_free(walker->look);
 	free(walker->branches);
 	free(walker);

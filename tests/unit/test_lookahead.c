@@ -147,28 +147,6 @@ static void small_pieces(void **state)
 	pgb_lookahead_free(look);
 }
 
-/* Code that changed since it was decoded is decoded anew once it is said to be stale. */
-static void changed_code(void **state)
-{
-	struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_X86_64);
-	struct pgb_lookahead_code *code = pgb_lookahead_code_new();
-	struct memory memory = {.code = {0xb0, 1, 0x0f, 0x05}};
-	struct pgb_lookahead_thread thread = {.read = read_memory, .context = &memory};
-	struct pgb_lookahead_registers registers = {.pc = CODE}, after;
-	struct pgb_lookahead_branch branch;
-	struct pgb_lookahead_result result;
-
-	(void)state;
-	pgb_lookahead_run(look, code, &registers, &thread, &branch, 1, &result);
-	memory.code[1] = 2;
-	pgb_lookahead_code_stale(code);
-	pgb_lookahead_run(look, code, &registers, &thread, &branch, 1, &result);
-	pgb_lookahead_registers(look, &after);
-	assert_int_equal(after.general[0], 2);
-	pgb_lookahead_code_free(code);
-	pgb_lookahead_free(look);
-}
-
 #ifdef __x86_64__
 /* ---- against the processor */
 
@@ -321,7 +299,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_pieces),
-		cmocka_unit_test(changed_code),
 #ifdef __x86_64__
 		cmocka_unit_test(as_the_processor_does),
 #endif

@@ -74,7 +74,11 @@ struct pgb_lookahead_result {
 };
 
 struct pgb_lookahead;
-/* Decoded instructions of one address space, kept from run to run. */
+/*
+ * The code of one address space, kept from run to run. Decoded instructions belong to the
+ * pgb_lookahead, once for the same bytes wherever they are, so that a program that is started again
+ * costs little; a code is for runs with one pgb_lookahead.
+ */
 struct pgb_lookahead_code;
 
 struct pgb_lookahead *pgb_lookahead_new(enum pgb_insn_set set);
@@ -84,7 +88,6 @@ struct pgb_lookahead_code *pgb_lookahead_code_new(void);
 void pgb_lookahead_code_free(struct pgb_lookahead_code *code);
 /* Check each page of code against memory again before it is used next. */
 void pgb_lookahead_code_stale(struct pgb_lookahead_code *code);
-size_t pgb_lookahead_code_bytes(const struct pgb_lookahead_code *code);
 
 /*
  * End runs after so many instructions, if `depth` does not end them before; 0: as at first, 256 for

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* Decoded code: kept by content, for all address spaces and at any address. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "pgobolt/collector/lookahead.h"
+
+enum { CODE = 0x10000, STACK = 0x20000, PAGE = 4096, DEPTH = 16 };
+
+/* Memory of a thread that is not there. */
+struct memory {
+	uint8_t code[PAGE], behind[PAGE], stack[PAGE];
+	uint64_t moved;	 /* of the code, from CODE */
+	bool has_behind; /* a page behind the code */
+};
+
+static int read_memory(void *context, uint64_t address, void *bytes, size_t size_bytes)
+{
+	struct memory *memory = context;
+	uint64_t number = address / PAGE * PAGE;
+	const uint8_t *page = NULL;
+
+	if (number == CODE + memory->moved)
+		page = memory->code;
+	else if (number == CODE + memory->moved + PAGE && memory->has_behind)
+		page = memory->behind;
+	else if (number == STACK)
+		page = memory->stack;
+	if (page == NULL || address % PAGE + size_bytes > PAGE)
+		return -1;
+	memcpy(bytes, page + address % PAGE, size_bytes);
+	return 0;
+}
+
+struct outcome {
+	struct pgb_lookahead_result result;
+	struct pgb_lookahead_registers after;
+	struct pgb_lookahead_branch branches[DEPTH];
+};
+
+static void run(struct pgb_lookahead *look, struct pgb_lookahead_code *code, struct memory *memory,
+		uint64_t offset, struct outcome *outcome)
+{
+	const struct pgb_lookahead_thread thread = {.read = read_memory, .context = memory};
+	struct pgb_lookahead_registers registers = {.pc = CODE + memory->moved + offset,
+						    .general[4] = STACK + PAGE / 2};
+
+	pgb_lookahead_run(look, code, &registers, &thread, outcome->branches, DEPTH,
+			  &outcome->result);
+	pgb_lookahead_registers(look, &outcome->after);
+	assert_true(outcome->result.branch_count <= DEPTH);
+}
+
+/* .. in an address space that was never seen before */
+static void run_fresh(struct pgb_lookahead *look, struct memory *memory, uint64_t offset,
+		      struct outcome *outcome)
+{
+	struct pgb_lookahead_code *code = pgb_lookahead_code_new();
+
+	run(look, code, memory, offset, outcome);
+	pgb_lookahead_code_free(code);
+}
+
+/* Code that changed since it was decoded is decoded anew once it is said to be stale. */
+static void changed_code(void **state)
+{
+	struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_X86_64);
+	struct pgb_lookahead_code *code = pgb_lookahead_code_new();
+	struct memory memory = {.code = {0xb0, 1, 0x0f, 0x05}}; /* mov al,1; syscall */
+	struct outcome outcome;
+
+	(void)state;
+	run(look, code, &memory, 0, &outcome);
+	assert_int_equal(outcome.after.general[0], 1);
+	assert_false(outcome.result.code_changed);
+	memory.code[1] = 2;
+	pgb_lookahead_code_stale(code);
+	run(look, code, &memory, 0, &outcome);
+	assert_int_equal(outcome.after.general[0], 2);
+	assert_true(outcome.result.code_changed);
+	pgb_lookahead_code_free(code);
+	pgb_lookahead_free(look);
+}
+
+/* Many pages, each with bytes of its own: each keeps its meaning. */
+static void many_pages(void **state)
+{
+	enum { PAGES = 1000 };
+	struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_X86_64);
+	struct pgb_lookahead_code *code = pgb_lookahead_code_new();
+
+	(void)state;
+	for (unsigned int i = 0; i < 2 * PAGES; i++) {
+		uint32_t value = i % PAGES;
+		struct memory memory = {.code = {0xb8}, .moved = (uint64_t)value * PAGE};
+		struct outcome outcome;
+
+		memcpy(memory.code + 1, &value, sizeof(value)); /* mov eax,value; syscall */
+		memcpy(memory.code + 5, "\x0f\x05", 2);
+		run(look, code, &memory, 0, &outcome);
+		assert_int_equal(outcome.after.general[0], value);
+		/* its code, read once */
+		assert_int_equal(outcome.result.pages_read, i < PAGES ? 1 : 0);
+	}
+	pgb_lookahead_code_free(code);
+	pgb_lookahead_free(look);
+}
+
+static const uint64_t places[] = {0, 0x7000000, 0x5000, 0};
+
+/* The same bytes at another address are decoded once, and still mean that address. */
+static void same_code_elsewhere(void **state)
+{
+	/* mov rax,[rip+0xf9]; call +1; hlt; jmp +0; syscall */
+	static const char bytes[] = "\x48\x8b\x05\xf9\x00\x00\x00\xe8\x01\x00\x00\x00\xf4\xeb\x00"
+				    "\x0f\x05";
+	struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_X86_64);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		uint64_t at = CODE + places[i];
+		struct memory memory = {.moved = places[i]};
+		struct outcome outcome;
+
+		memcpy(memory.code, bytes, sizeof(bytes));
+		memset(memory.code + 0x100, 0x5a, 8);
+		run_fresh(look, &memory, 0, &outcome);
+		assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_SYSCALL);
+		assert_int_equal(outcome.after.general[0], 0x5a5a5a5a5a5a5a5a);
+		assert_int_equal(outcome.result.branch_count, 2);
+		assert_int_equal(outcome.branches[0].from, at + 7);
+		assert_int_equal(outcome.branches[0].to, at + 13);
+		assert_int_equal(outcome.branches[1].from, at + 13);
+		assert_int_equal(outcome.branches[1].to, at + 15);
+	}
+	pgb_lookahead_free(look);
+}
+
+static void same_code_elsewhere_on_aarch64(void **state)
+{
+	/* adr x0, .+0x100; ldr x1, .+0xfc; bl .+8; brk; adrp x2, .; svc */
+	static const uint32_t words[] = {0x10000800, 0x580007e1, 0x94000002,
+					 0xd4200000, 0x90000002, 0xd4000001};
+	struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_AARCH64);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		uint64_t at = CODE + places[i];
+		struct memory memory = {.moved = places[i]};
+		struct outcome outcome;
+
+		memcpy(memory.code, words, sizeof(words));
+		memset(memory.code + 0x100, 0x5a, 8);
+		run_fresh(look, &memory, 0, &outcome);
+		assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_SYSCALL);
+		assert_int_equal(outcome.after.general[0], at + 0x100);
+		assert_int_equal(outcome.after.general[1], 0x5a5a5a5a5a5a5a5a);
+		assert_int_equal(outcome.after.general[2], at);
+		assert_int_equal(outcome.result.branch_count, 1);
+		assert_int_equal(outcome.branches[0].from, at + 8);
+		assert_int_equal(outcome.branches[0].to, at + 16);
+	}
+	pgb_lookahead_free(look);
+}
+
+/* An instruction that goes on in the next page is another one when that page is another one. */
+static void instruction_across_pages(void **state)
+{
+	struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_X86_64);
+	static const struct {
+		const char *behind; /* NULL: no page there */
+		enum pgb_lookahead_end end;
+		uint64_t rax;
+	} turns[] = {
+		{"\x22\x33\x44\x0f\x05", PGB_LOOKAHEAD_SYSCALL, 0x44332211},
+		{"\x66\x77\x08\x0f\x05", PGB_LOOKAHEAD_SYSCALL, 0x08776611},
+		{NULL, PGB_LOOKAHEAD_UNDECODABLE, 0},
+		{"\x22\x33\x44\x0f\x05", PGB_LOOKAHEAD_SYSCALL, 0x44332211},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(turns) / sizeof(turns[0]); i++) {
+		struct memory memory = {.has_behind = turns[i].behind != NULL};
+		struct outcome outcome;
+
+		memcpy(memory.code + PAGE - 2, "\xb8\x11", 2); /* mov eax, imm32 */
+		if (turns[i].behind)
+			memcpy(memory.behind, turns[i].behind, 5);
+		run_fresh(look, &memory, PAGE - 2, &outcome);
+		assert_int_equal(outcome.result.end, turns[i].end);
+		assert_int_equal(outcome.after.general[0], turns[i].rax);
+	}
+	pgb_lookahead_free(look);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(changed_code),
+		cmocka_unit_test(many_pages),
+		cmocka_unit_test(same_code_elsewhere),
+		cmocka_unit_test(same_code_elsewhere_on_aarch64),
+		cmocka_unit_test(instruction_across_pages),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
