@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pgo/train_private.h"
@@ -131,53 +130,6 @@ static int check_state(struct train *train, struct pgb_error *error)
 		pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND");
 	free(above);
 	return PGB_E_NOT_FOUND;
-}
-
-static void explain_ending(struct pgb_text *text, int wait_status)
-{
-	if (WIFSIGNALED(wait_status))
-		pgb_text_addf(text,
-			      "it was killed by signal %d (%s), and counts are written when a "
-			      "program exits",
-			      WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
-	else if (WEXITSTATUS(wait_status) != 0)
-		pgb_text_addf(text,
-			      "it ended with status %d: did it get to its work, and did it exit by "
-			      "exit or from main?",
-			      WEXITSTATUS(wait_status));
-	else
-		pgb_text_add(text, "is it the program that was built with --instrument? was it "
-				   "started with an empty environment, did it leave by _exit, or "
-				   "may it not write to the state folder (another user, a sandbox, "
-				   "a container)?");
-}
-
-int pgb_train_nothing(const struct train *train, struct pgb_error *error)
-{
-	char *line = pgb_process_command_line(train->config->argv);
-	enum pgb_build_mode mode = pgb_build_last_mode(train->state);
-	struct pgb_text why = {0};
-
-	if (access(train->run, W_OK) != 0)
-		pgb_text_addf(&why, "%s cannot be written: %s", train->run, strerror(errno));
-	else if (pgb_build_mode_is_final(mode))
-		pgb_text_addf(&why, "the last build was with --%s: its programs count nothing",
-			      pgb_build_mode_word(mode));
-	else
-		explain_ending(&why, train->result->wait_status);
-	pgb_fail(error, PGB_E_EMPTY, "no profile was written by %s: %s", line,
-		 pgb_text_string(&why));
-	if (pgb_build_mode_is_final(mode))
-		pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND");
-	else if (WIFSIGNALED(train->result->wait_status))
-		pgb_remedy(error, "let it end by itself, or end it in the way that it is meant to "
-				  "be ended (a server: its own stop command)");
-	else
-		pgb_remedy(error, "try it on a program that is known to be new: "
-				  "pgobolt build --instrument -- make clean all");
-	free(line);
-	pgb_text_release(&why);
-	return PGB_E_EMPTY;
 }
 
 void pgb_train_result_release(struct pgb_train_result *result)

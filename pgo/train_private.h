@@ -16,7 +16,7 @@ struct train {
 /* Merge all runs into the profiles. PGB_E_EMPTY: this run wrote nothing. */
 int pgb_train_merge(struct train *train, struct pgb_error *error);
 
-/* The error of a run that wrote nothing. */
+/* train_nothing.c: the error of a run that wrote nothing. */
 int pgb_train_nothing(const struct train *train, struct pgb_error *error);
 
 #endif

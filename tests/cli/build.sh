@@ -111,10 +111,24 @@ whole_round() {
 	stderr_has "merged over 4 runs:"
 	run 125 train -- ./app abort
 	stderr_has "no profile was written by ./app abort: it was killed by signal 6"
+	stderr_has "does it crash as it was, too?"
+	run 125 train -- sh -c './app abort; exit $?'
+	stderr_has "status 134, as of a program killed by signal 6"
+	run 125 train -- sh -c 'kill -TERM $$'
+	stderr_has "its own stop command"
+	run 125 train -- sh -c 'kill -SYS $$'
+	stderr_has "train it without the sandbox"
 	run 125 train -- ./app quick
-	stderr_has "leave by _exit"
+	stderr_has "./app counts, but it left by _exit, or could not write to $PWD/.pgobolt/runs/"
 	run 125 train -- false
-	stderr_has "ended with status 1"
+	stderr_has "ended with status 1; false counts nothing itself"
+	stderr_has "programs that count: $PWD/app"
+	cp app app.counts
+	make -s clean
+	make -s "$@"
+	run 125 train -- ./app 0
+	stderr_has "./app counts nothing: it was linked again since, without pgobolt"
+	mv app.counts app && touch app
 	run 127 train -- ./nothing
 	run 126 train -- ./main.c
 	run 0 --json train --new -- ./app 0

@@ -256,7 +256,8 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 755 "$scratch"
 	run 125 train -- setpriv --reuid=65534 --regid=65534 --clear-groups ./app
 	stderr_has "no profile was written"
-	stderr_has "a sandbox"
+	stderr_has "programs that count: $PWD/app"
+	stderr_has "must let it write to $PWD/.pgobolt, by this name"
 fi
 
 ### nothing but the build's own output is touched
