@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pgo/build_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -239,6 +240,28 @@ static bool is_empty(const struct pgb_build_result *result)
 	return result->compiled + result->linked + result->cargo + result->own_profile == 0;
 }
 
+/* profile/llvm-22.profdata, profile/gcc-12 */
+static void list_trained(const char *state, struct pgb_shim_words *trained)
+{
+	char *folder = pgb_format("%s/profile", state);
+	struct dirent **entries;
+	int count = scandir(folder, &entries, NULL, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		char *name = entries[i]->d_name, *ending = strstr(name, ".profdata");
+		struct pgb_compiler compiler;
+
+		if (ending)
+			*ending = '\0';
+		if (pgb_compiler_from_key(&compiler, name))
+			pgb_shim_words_add(trained, name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	free(folder);
+}
+
 static int examine(const struct pgb_build_config *config, const char *state, size_t size_before,
 		   struct pgb_build_result *result, struct pgb_error *error)
 {
@@ -251,6 +274,7 @@ static int examine(const struct pgb_build_config *config, const char *state, siz
 
 	pgb_build_read_log(result, log + (size_before < length ? size_before : length),
 			   pgb_build_started_ns(state));
+	list_trained(state, &result->trained);
 	if (pgb_build_mode_is_final(config->mode))
 		pgb_build_check_outputs(result);
 	if (size_before >= length)

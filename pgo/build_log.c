@@ -35,17 +35,19 @@ static bool is_of_system(const char *path)
 	       strncmp(path, "/opt/", 5) == 0;
 }
 
+static bool ends_with(const char *path, const char *ending)
+{
+	size_t length = strlen(path), of_ending = strlen(ending);
+
+	return length > of_ending && strcmp(path + length - of_ending, ending) == 0;
+}
+
 static bool is_compiled_code(const char *path)
 {
 	static const char *const endings[] = {".o", ".lo", ".obj", ".a", ".pic.o", NULL};
-	size_t length = strlen(path);
-
-	for (size_t i = 0; endings[i]; i++) {
-		size_t ending = strlen(endings[i]);
-
-		if (length > ending && strcmp(path + length - ending, endings[i]) == 0)
+	for (size_t i = 0; endings[i]; i++)
+		if (ends_with(path, endings[i]))
 			return true;
-	}
 	return false;
 }
 
@@ -64,30 +66,59 @@ static void check_input(struct pgb_build_result *result, const char *path, int64
 		add_once(&result->stale, resolved);
 }
 
-static void read_line(struct pgb_build_result *result, const char *what, const char *value,
-		      int64_t started_ns)
+/* The lines of one compiler call stand together: what is said of a probe is said of nothing else.
+ */
+struct reading {
+	struct pgb_build_result *result;
+	int64_t started_ns;
+	char *compiler; /* of these lines */
+	bool probe;
+};
+
+static void read_compiled(struct reading *reading, const char *path)
 {
-	if (strcmp(what, "compiler") == 0)
-		add_once(&result->compilers, value);
-	else if (strcmp(what, "unprofiled") == 0)
-		add_once(&result->unprofiled, value);
-	else if (strcmp(what, "cargo") == 0)
-		result->cargo++;
-	else if (strcmp(what, "input") == 0)
-		check_input(result, value, started_ns);
-	else if (is_probe(value))
+	reading->probe = is_probe(path);
+	if (reading->probe)
 		return;
-	else if (strcmp(what, "object") == 0 || strcmp(what, "source") == 0)
-		result->compiled++;
-	else if (strcmp(what, "link") == 0) {
+	reading->result->compiled++;
+	reading->result->rust |= ends_with(path, ".rs");
+	if (reading->compiler)
+		add_once(&reading->result->compiled_by, reading->compiler);
+}
+
+static void read_line(struct reading *reading, const char *what, const char *value)
+{
+	struct pgb_build_result *result = reading->result;
+
+	if (strcmp(what, "compiler") == 0) {
+		add_once(&result->compilers, value);
+		free(reading->compiler);
+		reading->compiler = pgb_dup(value);
+		reading->probe = false;
+	} else if (strcmp(what, "object") == 0 || strcmp(what, "source") == 0) {
+		read_compiled(reading, value);
+	} else if (strcmp(what, "unprofiled") == 0) {
+		if (!reading->probe)
+			add_once(&result->unprofiled, value);
+	} else if (strcmp(what, "cargo") == 0) {
+		result->cargo++;
+		result->rust = true;
+		if (reading->compiler)
+			add_once(&result->compiled_by, reading->compiler);
+	} else if (strcmp(what, "input") == 0) {
+		check_input(result, value, reading->started_ns);
+	} else if (strcmp(what, "link") == 0 && !is_probe(value)) {
 		result->linked++;
 		add_once(&result->outputs, value);
-	} else if (strcmp(what, "own") == 0)
+	} else if (strcmp(what, "own") == 0 && !is_probe(value)) {
 		result->own_profile++;
+	}
 }
 
 void pgb_build_read_log(struct pgb_build_result *result, const char *text, int64_t started_ns)
 {
+	struct reading reading = {.result = result, .started_ns = started_ns};
+
 	while (*text) {
 		size_t length = strcspn(text, "\n");
 		char *line = pgb_dup_bytes(text, length);
@@ -95,11 +126,31 @@ void pgb_build_read_log(struct pgb_build_result *result, const char *text, int64
 
 		if (tab) {
 			*tab = '\0';
-			read_line(result, line, tab + 1, started_ns);
+			read_line(&reading, line, tab + 1);
 		}
 		free(line);
 		text += length + (text[length] == '\n');
 	}
+	free(reading.compiler);
+}
+
+bool pgb_build_is_mixed(const struct pgb_build_result *result, const char **one, const char **other)
+{
+	const struct pgb_shim_words *keys = &result->compiled_by;
+	struct pgb_compiler compiler, before;
+
+	for (size_t i = 1; i < keys->items.count; i++) {
+		*other = keys->items.items[i];
+		for (size_t k = 0; k < i && pgb_compiler_from_key(&compiler, *other); k++) {
+			*one = keys->items.items[k];
+			/* rustc has the C compiler link, which brings along what its objects need
+			 */
+			if (pgb_compiler_from_key(&before, *one) &&
+			    (before.toolchain == compiler.toolchain || !result->rust))
+				return true;
+		}
+	}
+	return false;
 }
 
 void pgb_build_check_outputs(struct pgb_build_result *result)
@@ -119,6 +170,8 @@ void pgb_build_check_outputs(struct pgb_build_result *result)
 void pgb_build_result_release(struct pgb_build_result *result)
 {
 	pgb_shim_words_release(&result->compilers);
+	pgb_shim_words_release(&result->compiled_by);
+	pgb_shim_words_release(&result->trained);
 	pgb_shim_words_release(&result->unprofiled);
 	pgb_shim_words_release(&result->stale);
 	pgb_shim_words_release(&result->outputs);

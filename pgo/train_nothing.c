@@ -86,9 +86,9 @@ static void explain_signal(struct pgb_text *why, struct pgb_text *remedy, int wa
 			      WEXITSTATUS(wait_status), signal, strsignal(signal));
 	pgb_text_add(why, ", and counts are written when a program exits");
 	if (is_crash(signal))
-		pgb_text_add(remedy, "does it crash as it was, too? train it with an input that it "
-				     "survives; if not, another optimization may help, as in: "
-				     "pgobolt build --instrument -- make clean all CFLAGS=-O1");
+		pgb_text_add(remedy,
+			     "does it crash as it was, too? then train it with an input that it "
+			     "survives; else -fsanitize=address,undefined finds the fault");
 	else if (signal == SIGSYS)
 		pgb_text_add(remedy, "a sandbox ended it for a system call, perhaps for writing "
 				     "its counts: train it without the sandbox, or let that allow "
@@ -117,6 +117,7 @@ static void explain_ending(const struct evidence *evidence, struct pgb_text *why
 {
 	int status = WEXITSTATUS(evidence->train->result->wait_status);
 	struct pgb_text outputs = {0};
+	const char *one, *other;
 
 	if (status != 0)
 		pgb_text_addf(why, "it ended with status %d; ", status);
@@ -129,6 +130,14 @@ static void explain_ending(const struct evidence *evidence, struct pgb_text *why
 			      "let it return from main or call exit; whatever it runs in must let "
 			      "it write to %s, by this name",
 			      evidence->train->state);
+		if (pgb_build_is_mixed(&evidence->built, &one, &other)) {
+			pgb_text_addf(why,
+				      ", or %s and %s both compiled it: their counts do not mix",
+				      one, other);
+			pgb_text_add(remedy,
+				     "\nhave one compiler, of one version, compile all of it "
+				     "(CC, CXX)");
+		}
 	} else if (evidence->was_linked) {
 		pgb_text_addf(why, "%s counts nothing: it was linked again since, without pgobolt",
 			      evidence->command);

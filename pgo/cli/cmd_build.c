@@ -85,11 +85,48 @@ static void warn_unfit(struct pgb_output *output, const struct pgb_build_result 
 				   result->unfit.items.items[i]);
 }
 
+static char *joined(const struct pgb_shim_words *words, const char *between)
+{
+	struct pgb_text text = {0};
+
+	for (size_t i = 0; i < words->items.count; i++)
+		pgb_text_addf(&text, "%s%s", i ? between : "", words->items.items[i]);
+	return pgb_text_detach(&text);
+}
+
+static void warn_untrained(struct pgb_output *output, const struct pgb_build_result *result,
+			   const char *key)
+{
+	char *trained = joined(&result->trained, ", ");
+
+	if (result->trained.items.count == 0)
+		pgb_output_warning(output, "there is no profile for %s: compiled without one", key);
+	else
+		pgb_output_warning(output,
+				   "there is no profile for %s: compiled without one. There is one "
+				   "for %s: build with that compiler, or count and train with this "
+				   "one (pgobolt build --instrument, pgobolt train)",
+				   key, trained);
+	free(trained);
+}
+
+static void warn_mixed(struct pgb_output *output, const struct pgb_build_result *result)
+{
+	const char *one, *other;
+
+	if (pgb_build_is_mixed(result, &one, &other))
+		pgb_output_warning(output,
+				   "compiled by %s and %s: of a program that holds objects of "
+				   "both, counts are lost, if it can be linked at all. Have one "
+				   "compiler, of one version, compile all of it (CC, CXX)",
+				   one, other);
+}
+
 static void warn_unprofiled(struct pgb_output *output, const struct build_options *wanted,
-			    const char *key)
+			    const struct pgb_build_result *result, const char *key)
 {
 	if (wanted->sample == NULL)
-		pgb_output_warning(output, "there is no profile for %s: compiled without one", key);
+		warn_untrained(output, result, key);
 	else if (strncmp(key, "gcc", 3) == 0)
 		pgb_output_warning(output,
 				   "%s reads no sample profiles of LLVM's kind: compiled without "
@@ -104,10 +141,14 @@ static void warn_unprofiled(struct pgb_output *output, const struct build_option
 				   key);
 }
 
-static const char *what_was_built(const struct build_options *wanted)
+static const char *what_was_built(const struct build_options *wanted,
+				  const struct pgb_build_result *result)
 {
 	if (wanted->plain)
 		return "As ever";
+	if (wanted->use && result->compiled_by.items.count > 0 && result->cargo == 0 &&
+	    result->compiled_by.items.count == result->unprofiled.items.count)
+		return "Without a profile";
 	if (wanted->use)
 		return wanted->sample ? "With the sample profile" : "With the profile";
 	if (wanted->sampling)
@@ -127,15 +168,17 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 	warn_stale(output, result);
 	warn_unfit(output, result);
 	for (size_t i = 0; i < result->unprofiled.items.count; i++)
-		warn_unprofiled(output, wanted, result->unprofiled.items.items[i]);
+		warn_unprofiled(output, wanted, result, result->unprofiled.items.items[i]);
+	if (wanted->instrument)
+		warn_mixed(output, result);
 	if (result->own_profile)
 		pgb_output_warning(output, "left as they are for their own profiling flags: %s",
 				   PGB_PLURAL(result->own_profile, "compiler call"));
 	if (result->exit_status != 0)
 		return;
-	pgb_output_note(output, "%s: %s compiled, %" PRIu64 " linked%s", what_was_built(wanted),
-			PGB_PLURAL(result->compiled, "file"), result->linked,
-			result->cargo ? ", besides what cargo compiled" : "");
+	pgb_output_note(output, "%s: %s compiled, %" PRIu64 " linked%s",
+			what_was_built(wanted, result), PGB_PLURAL(result->compiled, "file"),
+			result->linked, result->cargo ? ", besides what cargo compiled" : "");
 	if (wanted->plain)
 		return;
 	if (result->compiled && !result->linked)

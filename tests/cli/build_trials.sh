@@ -207,11 +207,27 @@ for major in 22 21 20 19 18 17 16 15 14; do
 done
 if [ -n "$other" ]; then
 	run 0 build --use -- make app CC="clang-$other"
-	stderr_has "there is no profile for llvm-$other: compiled without one"
+	stderr_has "there is no profile for llvm-$other: compiled without one. There is one for gcc-"
+	stderr_has "Without a profile: 2 files compiled"
+	make -s clean
+	echo 'int main(void) { return 0; }' >conftest.c
+	run 0 build --use -- sh -c "clang-$other -c conftest.c && make app"
+	stderr_lacks "warning"
+	stderr_has "With the profile: 2 files compiled"
+	rm -f conftest.[co]
 	printf '\377lprofr\201garbage' >.pgobolt/runs/1/1_1.profraw
 	make -s clean
 	run 0 build --instrument -- make app CC="clang-$other"
 	[ ! -e .pgobolt/runs/1 ] || fail "$last: counts of another build were kept"
+	stderr_lacks "warning"
+
+	# two compilers whose counts do not mix, in one program
+	make -s clean
+	"$PGOBOLT" build --instrument -- sh -c \
+		"make main.o && make app CC=clang-$other" >/dev/null 2>"$scratch/stderr"
+	stderr_has "warning: compiled by gcc-"
+	stderr_has "and llvm-$other: of a program that holds objects of both, counts are lost"
+	make -s clean
 else
 	skip "no clang"
 fi

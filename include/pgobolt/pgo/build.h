@@ -34,16 +34,19 @@ struct pgb_build_config {
 };
 
 struct pgb_build_result {
-	int exit_status;		  /* of the build command, as a shell gives it */
-	uint64_t compiled, linked;	  /* files, without configure's tests */
-	uint64_t cargo;			  /* calls of it; it knows itself what to compile again */
-	uint64_t own_profile;		  /* sources that the build profiles itself: left alone */
-	struct pgb_shim_words compilers;  /* keys: "llvm-22" */
-	struct pgb_shim_words unprofiled; /* keys of compilers that there is no profile for */
-	struct pgb_shim_words stale;	  /* linked, but compiled without our flags */
-	struct pgb_shim_words outputs;	  /* linked */
-	struct pgb_shim_words unfit;	  /* of these, what llvm-bolt cannot rearrange: no
-					     relocations, or no symbols */
+	int exit_status;		   /* of the build command, as a shell gives it */
+	uint64_t compiled, linked;	   /* files, without configure's tests */
+	uint64_t cargo;			   /* calls of it; it knows itself what to compile again */
+	bool rust;			   /* some of it is Rust */
+	uint64_t own_profile;		   /* sources that the build profiles itself: left alone */
+	struct pgb_shim_words compilers;   /* keys: "llvm-22"; configure's, too */
+	struct pgb_shim_words compiled_by; /* keys of those that compiled one of `compiled` */
+	struct pgb_shim_words unprofiled;  /* keys of those that there was no profile for */
+	struct pgb_shim_words trained;	   /* keys that there is a profile for */
+	struct pgb_shim_words stale;	   /* linked, but compiled without our flags */
+	struct pgb_shim_words outputs;	   /* linked */
+	struct pgb_shim_words unfit;	   /* of these, what llvm-bolt cannot rearrange: no
+					      relocations, or no symbols */
 };
 
 /*
@@ -76,10 +79,17 @@ int pgb_build_run(const struct pgb_build_config *config, struct pgb_build_result
 void pgb_build_result_release(struct pgb_build_result *result);
 
 /*
- * What lines of the log say: all of `result` but exit_status. A file that was linked but is older
- * than started_ns, when the mode began, was not compiled in it.
+ * What lines of the log say: all of `result` but exit_status and trained. A file that was linked
+ * but is older than started_ns, when the mode began, was not compiled in it.
  */
 void pgb_build_read_log(struct pgb_build_result *result, const char *text, int64_t started_ns);
+
+/*
+ * Do compilers mix whose counts do not: the libraries that write them know one version of one kind?
+ * Which two.
+ */
+bool pgb_build_is_mixed(const struct pgb_build_result *result, const char **one,
+			const char **other);
 
 /* The log as it is; "" where there is none. The caller frees it. */
 char *pgb_build_log(const char *state);
