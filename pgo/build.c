@@ -228,7 +228,8 @@ static int fail_empty(const struct pgb_build_config *config, struct pgb_error *e
 		error,
 		"if all was built before, remove that (make clean) and build again\n"
 		"if the build was configured with a compiler's full path (CMake does), configure "
-		"it again by pgobolt build --%s -- .., in a new folder",
+		"it again by pgobolt build --%s -- .., in a new folder\n"
+		"if its files name a compiler by a path, name it without one: make CC=gcc",
 		config->mode == PGB_BUILD_INSTRUMENT_CS ? "instrument --cs"
 							: pgb_build_mode_word(config->mode));
 	free(line);

@@ -139,7 +139,9 @@ static void explain_ending(const struct evidence *evidence, struct pgb_text *why
 				     "(CC, CXX)");
 		}
 	} else if (evidence->was_linked) {
-		pgb_text_addf(why, "%s counts nothing: it was linked again since, without pgobolt",
+		pgb_text_addf(why,
+			      "%s counts nothing: its objects were compiled without pgobolt, or it "
+			      "was linked again since",
 			      evidence->command);
 		pgb_text_add(remedy, "pgobolt build --instrument -- make clean all");
 	} else if (show_outputs(evidence, &outputs)) {

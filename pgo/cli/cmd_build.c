@@ -80,8 +80,9 @@ static void warn_unfit(struct pgb_output *output, const struct pgb_build_result 
 	for (size_t i = 0; i < result->unfit.items.count && i < STALE_SHOWN_MAX; i++)
 		pgb_output_warning(output,
 				   "%s has no relocations or no symbols: pgobolt optimize cannot "
-				   "rearrange it. Does the build strip it by objcopy or a tool of "
-				   "its own, or link it by ld? Leave that out, link with -Wl,-q",
+				   "rearrange it. Does the build strip it by a path "
+				   "(/usr/bin/strip), by objcopy or a tool of its own, or link it "
+				   "by ld? Leave that out, link with -Wl,-q",
 				   result->unfit.items.items[i]);
 }
 
