@@ -338,17 +338,48 @@ static int write_id(const char *folder, uint64_t id, struct pgb_error *error)
 	return status;
 }
 
+static void add_key(struct pgb_shim_words *keys, const char *key)
+{
+	for (size_t i = 0; i < keys->items.count; i++)
+		if (strcmp(keys->items.items[i], key) == 0)
+			return;
+	pgb_shim_words_add(keys, key);
+}
+
+/*
+ * Compilers of this build, and those whose objects have written counts: build tools use again what
+ * was compiled before, as cargo does with what a build script made.
+ */
+static void list_keys(const struct train *train, struct pgb_shim_words *keys)
+{
+	char *log = pgb_build_log(train->state);
+	struct pgb_build_result built = {0};
+	struct dirent **entries;
+	int count = scandir(train->run, &entries, NULL, alphasort);
+
+	pgb_build_read_log(&built, log, INT64_MIN);
+	for (size_t i = 0; i < built.compilers.items.count; i++)
+		add_key(keys, built.compilers.items.items[i]);
+	for (int i = 0; i < count; i++) {
+		add_key(keys, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	pgb_build_result_release(&built);
+	free(log);
+}
+
 int pgb_train_merge(struct train *train, struct pgb_error *error)
 {
 	char *folder = pgb_format("%s/profile", train->state);
-	char *log = pgb_build_log(train->state);
-	struct pgb_build_result built = {0};
+	struct pgb_shim_words keys = {0};
 	uint64_t id = PGB_HASH_SEED, written = 0;
 	int status = pgb_file_make_directories(folder, error);
 
-	pgb_build_read_log(&built, log, INT64_MIN);
-	for (size_t i = 0; status == 0 && i < built.compilers.items.count; i++) {
-		const char *key = built.compilers.items.items[i];
+	list_keys(train, &keys);
+	for (size_t i = 0; status == 0 && i < keys.items.count; i++) {
+		const char *key = keys.items.items[i];
 		struct pgb_compiler compiler;
 
 		if (!pgb_compiler_from_key(&compiler, key))
@@ -362,8 +393,7 @@ int pgb_train_merge(struct train *train, struct pgb_error *error)
 		status = pgb_train_nothing(train, error);
 	else if (status == 0)
 		status = write_id(folder, id, error);
-	pgb_build_result_release(&built);
+	pgb_shim_words_release(&keys);
 	free(folder);
-	free(log);
 	return status;
 }

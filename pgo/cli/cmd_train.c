@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pgo/cli/run_command.h"
 #include "pgobolt/collector/process.h"
@@ -56,6 +57,16 @@ static void show_profile(struct pgb_output *output, const struct pgb_train_profi
 				   profile->counts.raw_damaged, profile->key);
 }
 
+static void show_next(struct pgb_output *output, const char *state)
+{
+	static const char *const here[] = {"pgobolt", "build",	 "--use", "--",
+					   "BUILD",   "COMMAND", NULL};
+	const char *const there[] = {"pgobolt", "build", "--use",   "--state", state,
+				     "--",	"BUILD", "COMMAND", NULL};
+
+	pgb_output_next_command(output, strcmp(state, PGB_STATE_DEFAULT) == 0 ? here : there);
+}
+
 static json_t *result_json(const struct pgb_train_result *result)
 {
 	json_t *profiles = json_array();
@@ -102,7 +113,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 	if (code == 0) {
 		for (size_t i = 0; i < result.profiles.count; i++)
 			show_profile(&cli->output, &result.profiles.items[i]);
-		pgb_output_next(&cli->output, "pgobolt build --use -- BUILD COMMAND");
+		show_next(&cli->output, wanted->state);
 		pgb_output_json(&cli->output, result_json(&result));
 		code = pgb_process_exit_status(result.wait_status);
 	} else {

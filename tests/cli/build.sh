@@ -224,6 +224,7 @@ rm -f gcc
 ### a state folder elsewhere
 run 0 build --state "$scratch/other state" --instrument -- "$CC" -o app main.c work.c
 run 0 train --state "$scratch/other state" -- ./app 0
+stderr_has "Next: pgobolt build --use --state '$scratch/other state' -- BUILD COMMAND"
 [ -s "$scratch/other state/profile/id" ] || fail "no profile in --state"
 rm -rf .pgobolt
 

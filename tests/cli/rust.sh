@@ -27,6 +27,7 @@ run 0 train -- cargo run -q -- 20
 grep -qx "$expected" "$scratch/stdout" || fail "the instrumented program computes something else"
 stderr_has "llvm-$major: 1 raw profile"
 stderr_has "merged over 1 run"
+compilers=$(grep -c 'raw profile' "$scratch/stderr")
 run 0 train -- cargo test -q
 stderr_has "merged over 2 runs"
 run 0 train -- cargo bench -q
@@ -97,4 +98,12 @@ fi
 ### clean
 run 0 clean
 [ ! -e .pgobolt ] || fail "clean left .pgobolt"
+
+### what cargo made with counters before is used again, the C in it as well
+run 0 build --instrument -- cargo build
+run 0 clean
+run 0 build --instrument -- cargo build
+run 0 train -- cargo run -q -- 20
+[ "$(grep -c 'raw profile' "$scratch/stderr")" -eq "$compilers" ] ||
+	fail "$last: not the compilers of the first time: $(cat "$scratch/stderr")"
 [ "$failures" -eq 0 ]
