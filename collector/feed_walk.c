@@ -244,6 +244,7 @@ static void control(struct feed_walk *walk)
 	if (walk->is_period_given || now - walk->varied_ns < VARY_NS)
 		return;
 	walk->varied_ns = now;
+	walk_budget_learn(&walk->budget);
 	walk->period_ns = walk_budget_period_ns(&walk->budget);
 	walk_tickets_vary(walk->tickets, walk->period_ns, draw(walk));
 }
@@ -258,15 +259,15 @@ static bool begin_visit(struct feed_walk *walk, const struct walk_ticket *task)
 	return how == PGB_VISIT_PENDING;
 }
 
-/* Once a period, at random: whoever runs of those too young for a ticket. */
+/* Once an interval, at random: whoever runs of those too young for a ticket. */
 static void begin_young(struct feed_walk *walk)
 {
-	uint64_t now = now_ns(walk);
+	uint64_t now = now_ns(walk), interval = walk_budget_interval_ns(&walk->budget);
 	struct walk_ticket task;
 
 	if (now < walk->young_ns)
 		return;
-	walk->young_ns = now + walk->period_ns / 2 + draw(walk) % walk->period_ns;
+	walk->young_ns = now + interval / 2 + draw(walk) % interval;
 	for (unsigned int i = 0; i < YOUNG_TRIES; i++) {
 		if (!walk_tickets_young(walk->tickets, draw(walk), &task))
 			return;
@@ -276,7 +277,13 @@ static void begin_young(struct feed_walk *walk)
 	}
 }
 
-/* Ask the winner of the tickets at hand to stop, if there is money; the others are void. */
+static bool is_due(const struct feed_walk *walk)
+{
+	return walk->is_period_given ? walk_budget_affords(&walk->budget)
+				     : walk_budget_is_due(&walk->budget);
+}
+
+/* Ask the winner of the tickets at hand to stop, if it is time; the others are void. */
 static void begin(struct feed_walk *walk)
 {
 	struct walk_draw drawn;
@@ -292,10 +299,10 @@ static void begin(struct feed_walk *walk)
 	/* after a rest the tickets are old: the next one tells who runs now */
 	if (!walk_budget_affords(&walk->budget) || walk->resting)
 		return;
-	if (drawn.tickets > 0)
-		begin_visit(walk, &drawn.winner);
-	else
+	if (drawn.tickets == 0)
 		begin_young(walk);
+	else if (is_due(walk) && begin_visit(walk, &drawn.winner))
+		walk_budget_begun(&walk->budget);
 }
 
 /* ---- the feed */

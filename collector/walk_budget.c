@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "collector/walk_budget.h"
 
+#include <math.h>
+
 /* What is not spent at once is kept up to so much: a short program has no time to earn a visit. */
 #define BANK_FIRST_NS 2e6
 #define BANK_MOST_NS  8e6
@@ -9,7 +11,11 @@
 /* At less a ticket would be dear; at more a short program would draw none. */
 #define PERIOD_LEAST_NS 250e3
 #define PERIOD_MOST_NS	20e6
-#define REST_MOST_NS	100e6
+/* Of the time from visit to visit. */
+#define PERIOD_PART 0.6
+/* How much sooner the next visit comes when the bank is full than when it is empty. */
+#define BANK_PULL    6
+#define REST_MOST_NS 100e6
 /* Of a CPU; a program that sleeps earns little, and may wake up any time. */
 #define BUSY_LEAST 0.1
 
@@ -45,6 +51,7 @@ void walk_budget_begin(struct walk_budget *budget, double percent, const struct 
 void walk_budget_tickets(struct walk_budget *budget, uint64_t count, uint64_t cpu_ns)
 {
 	budget->ahead_ns += (double)cpu_ns;
+	budget->owed_ns += (double)cpu_ns;
 	earn(budget, (double)cpu_ns);
 	pay(budget, count * budget->prices.ticket_ns);
 }
@@ -97,20 +104,48 @@ uint64_t walk_budget_rest_ns(const struct walk_budget *budget)
 	return (uint64_t)within(-budget->bank_ns / (budget->share * busy), 0, REST_MOST_NS);
 }
 
-uint64_t walk_budget_period_ns(struct walk_budget *budget)
+void walk_budget_learn(struct walk_budget *budget)
 {
 	uint64_t visits = budget->visits - budget->visits_before;
+	double each;
 
-	if (visits > 0) {
-		double each = (double)(budget->cost_ns - budget->cost_before_ns) / (double)visits;
+	if (visits == 0)
+		return;
+	each = (double)(budget->cost_ns - budget->cost_before_ns) / (double)visits;
+	/* one that meets a new program costs as much as ten: no single one may rule */
+	budget->visit_ns += (within(each, 0, 3 * budget->visit_ns) - budget->visit_ns) / 8;
+	budget->visits_before = budget->visits;
+	budget->cost_before_ns = budget->cost_ns;
+}
 
-		/* one that meets a new program costs as much as ten: no single one may rule */
-		budget->visit_ns += (within(each, 0, 3 * budget->visit_ns) - budget->visit_ns) / 8;
-		budget->visits_before = budget->visits;
-		budget->cost_before_ns = budget->cost_ns;
-	}
-	/* money that is left, or lacking, says that the average is wrong */
-	return (uint64_t)within(budget->visit_ns / budget->share *
-					within(1 - budget->bank_ns / BANK_MOST_NS, 0.25, 1.5),
-				PERIOD_LEAST_NS, PERIOD_MOST_NS);
+/* A bank that is not half full says that the average cost is wrong. */
+static double interval_ns(const struct walk_budget *budget)
+{
+	double full = within(budget->bank_ns / BANK_MOST_NS, 0, 1);
+
+	return within(budget->visit_ns / budget->share * pow(BANK_PULL, 0.5 - full),
+		      PERIOD_LEAST_NS, PERIOD_MOST_NS / PERIOD_PART);
+}
+
+uint64_t walk_budget_interval_ns(const struct walk_budget *budget)
+{
+	return (uint64_t)interval_ns(budget);
+}
+
+uint64_t walk_budget_period_ns(const struct walk_budget *budget)
+{
+	return (uint64_t)within(interval_ns(budget) * PERIOD_PART, PERIOD_LEAST_NS, PERIOD_MOST_NS);
+}
+
+bool walk_budget_is_due(const struct walk_budget *budget)
+{
+	return walk_budget_affords(budget) && budget->owed_ns >= interval_ns(budget);
+}
+
+void walk_budget_begun(struct walk_budget *budget)
+{
+	double interval = interval_ns(budget);
+
+	/* what could not be paid for is not made up for */
+	budget->owed_ns = within(budget->owed_ns - interval, 0, interval);
 }

@@ -29,8 +29,10 @@ static double spend(const struct scene *scene, struct walk_budget *budget, uint6
 
 	walk_budget_begin(budget, scene->percent, &prices);
 	for (uint64_t now = step; now < seconds * 1000 * MS; now += step) {
-		uint64_t period = walk_budget_period_ns(budget), tickets;
+		uint64_t period, tickets;
 
+		walk_budget_learn(budget);
+		period = walk_budget_period_ns(budget);
 		program += (uint64_t)((double)step * scene->busy);
 		seen += (uint64_t)((double)step * scene->busy * scene->seen);
 		tickets = seen / period;
@@ -40,7 +42,9 @@ static double spend(const struct scene *scene, struct walk_budget *budget, uint6
 			walk_budget_tasks(budget, scene->tasks_each_ms);
 		if (now % (20 * MS) == 0)
 			walk_budget_program(budget, now, program);
-		if ((tickets > 0 || scene->seen == 0) && walk_budget_affords(budget)) {
+		if (tickets > 0 ? walk_budget_is_due(budget)
+				: scene->seen == 0 && walk_budget_affords(budget)) {
+			walk_budget_begun(budget);
 			own += scene->visit_ns;
 			walk_budget_own(budget, own, false);
 			walk_budget_visit(budget);
@@ -69,19 +73,60 @@ static void it_costs_what_was_asked_for(void **state)
 	}
 }
 
-/* With a period that fits the cost of a visit few tickets are void. */
-static void tickets_are_as_many_as_can_be_paid_for(void **state)
+/* Some tickets are void, but not many: they cost, too. */
+static void tickets_are_a_few_more_than_visits(void **state)
 {
 	const struct scene scene = {10, 1, 1, 60000, 0};
 	struct walk_budget budget;
-	uint64_t period;
+	uint64_t interval;
 
 	(void)state;
 	spend(&scene, &budget, 5);
-	period = walk_budget_period_ns(&budget);
-	/* 60 + 20 + 14 us at 10 % */
-	assert_in_range(period, 600000, 1300000);
-	assert_true(budget.visits * period > 4 * 1000 * MS);
+	interval = walk_budget_interval_ns(&budget);
+	/* 60 + 20 + 14 us, and void tickets, at 10 % */
+	assert_in_range(interval, 600000, 1500000);
+	assert_in_range(budget.visits * interval, 4 * 1000 * MS, 6 * 1000 * MS);
+	assert_in_range(walk_budget_period_ns(&budget), interval / 2, interval);
+}
+
+/*
+ * Programs of 300 ms, one after the other, that keep the period they began with: no part of their
+ * lives is visited more often than another.
+ */
+static void all_ages_are_visited_alike(void **state)
+{
+	enum { AGES = 6, AGE_MS = 50, LIVES = 200 };
+	const uint64_t step = MS / 10;
+	uint64_t visits[AGES] = {0}, own = 1, now = 0, seen, period;
+	struct walk_budget budget;
+
+	(void)state;
+	walk_budget_begin(&budget, 10, &prices);
+	for (unsigned int life = 0; life < LIVES; life++) {
+		period = walk_budget_period_ns(&budget) * (75 + life * 37 % 50) / 100;
+		seen = 0;
+		for (uint64_t age = 0; age < AGES * AGE_MS * MS; age += step) {
+			uint64_t tickets = (seen += step) / period;
+
+			now += step;
+			seen -= tickets * period;
+			walk_budget_tickets(&budget, tickets, tickets * period);
+			if (now % (20 * MS) == 0) {
+				walk_budget_program(&budget, now, now);
+				walk_budget_learn(&budget);
+			}
+			if (tickets == 0 || !walk_budget_is_due(&budget))
+				continue;
+			walk_budget_begun(&budget);
+			/* now cheap, now dear */
+			own += life % 10 < 5 ? 300000 : 600000;
+			walk_budget_own(&budget, own, false);
+			walk_budget_visit(&budget);
+			visits[age / (AGE_MS * MS)]++;
+		}
+	}
+	for (unsigned int i = 0; i < AGES; i++)
+		assert_in_range(visits[i] * 100 / visits[AGES - 1], 85, 115);
 }
 
 static void own_time_is_on_the_bill_unless_it_is_free(void **state)
@@ -138,7 +183,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_costs_what_was_asked_for),
-		cmocka_unit_test(tickets_are_as_many_as_can_be_paid_for),
+		cmocka_unit_test(tickets_are_a_few_more_than_visits),
+		cmocka_unit_test(all_ages_are_visited_alike),
 		cmocka_unit_test(own_time_is_on_the_bill_unless_it_is_free),
 		cmocka_unit_test(the_count_has_the_last_word),
 		cmocka_unit_test(money_is_not_hoarded),
