@@ -142,9 +142,6 @@ int pgb_convert_make_profile(struct pgb_conversion *conversion, size_t index,
 		return code;
 	if (pgb_profile_is_empty(profile))
 		return explain_nothing(converted, error);
-	converted->kind = pgb_profile_kind(profile);
-	converted->lines = count_lines(profile);
-	converted->functions = pgb_profile_function_count(profile);
 	pgb_quality_compute(
 		&converted->quality,
 		&(struct pgb_quality_input){
@@ -160,5 +157,10 @@ int pgb_convert_make_profile(struct pgb_conversion *conversion, size_t index,
 			.single_branches = conversion->targets[index].single_branches,
 			.inferred = converted->is_inferred ? &converted->inferred : NULL,
 		});
+	if (conversion->targets[index].cfgs != NULL && !conversion->job->compat_perf2bolt)
+		pgb_profile_add_goto_entries(profile, conversion->targets[index].cfgs);
+	converted->kind = pgb_profile_kind(profile);
+	converted->lines = count_lines(profile);
+	converted->functions = pgb_profile_function_count(profile);
 	return check_grade(conversion, converted, error);
 }

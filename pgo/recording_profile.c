@@ -167,6 +167,7 @@ int pgb_recording_convert(const struct pgb_recording_item *item, struct pgb_erro
 			pgb_dup("nothing of it fell into a function that is understood");
 	} else {
 		judge(item, image, &made);
+		pgb_profile_add_goto_entries(made.profile, made.cfgs);
 		code = pgb_recording_write_fdata(item->writer, item->recorded, made.profile, error);
 	}
 	pgb_profile_free(made.profile);

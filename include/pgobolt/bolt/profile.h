@@ -60,10 +60,7 @@ void pgb_profile_add_sample(struct pgb_profile *profile, const struct pgb_profil
 void pgb_profile_add_memory(struct pgb_profile *profile, const struct pgb_profile_memory *memory);
 
 enum pgb_profile_kind pgb_profile_kind(const struct pgb_profile *profile);
-/*
- * Fix the kind. PGB_E_MISMATCH when the profile already has the other one: no_lbr and branch
- * profiles cannot be mixed, nor can `boltedcollection` and plain ones.
- */
+/* PGB_E_MISMATCH: it has the other kind, or `boltedcollection` and plain ones would be mixed. */
 int pgb_profile_set_kind(struct pgb_profile *profile, enum pgb_profile_kind kind, bool bolted,
 			 struct pgb_error *error);
 bool pgb_profile_bolted(const struct pgb_profile *profile);
@@ -72,9 +69,7 @@ void pgb_profile_add_event(struct pgb_profile *profile, const char *event);
 size_t pgb_profile_event_count(const struct pgb_profile *profile);
 const char *pgb_profile_event(const struct pgb_profile *profile, size_t index);
 
-/*
- * perf2bolt's order (facts in fdata_write.h): sorts in place; borrowed until the next add.
- */
+/* perf2bolt's order (facts in fdata_write.h): sorts in place; borrowed until the next add. */
 const struct pgb_profile_branch *pgb_profile_branches(struct pgb_profile *profile, size_t *count);
 const struct pgb_profile_sample *pgb_profile_samples(struct pgb_profile *profile, size_t *count);
 const struct pgb_profile_memory *pgb_profile_memories(struct pgb_profile *profile, size_t *count);
@@ -146,5 +141,8 @@ int pgb_profile_add_ip_edges(struct pgb_profile *profile, struct pgb_elf_image *
 int pgb_profile_add_branch_edges(struct pgb_profile *profile, struct pgb_cfgs *cfgs,
 				 struct pgb_edges *edges, uint32_t binary, bool as_perf2bolt,
 				 struct pgb_profile_stats *stats, struct pgb_error *error);
+
+/* Tell llvm-bolt how often targets of computed gotos ran: as if entered from outside. */
+void pgb_profile_add_goto_entries(struct pgb_profile *profile, struct pgb_cfgs *cfgs);
 
 #endif
