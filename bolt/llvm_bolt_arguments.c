@@ -49,7 +49,7 @@ static const struct preset_row {
 	{"jump-tables", "move", DEFAULT | MAX, 0},
 	{"plt", "hot", DEFAULT | MAX, NEEDS_RELOCATIONS | NEEDS_BIND_NOW},
 	{"indirect-call-promotion", "all", MAX, 0},
-	{"inline-small-functions", NULL, MAX, NEEDS_RELOCATIONS},
+	{"inline-small-functions", NULL, DEFAULT | MAX, NEEDS_RELOCATIONS},
 	{"simplify-rodata-loads", NULL, MAX, 0},
 	{"peepholes", "all", MAX, 0},
 	{"strict", NULL, DEFAULT | MAX, NEEDS_RELOCATIONS | NEEDS_PROOF},

@@ -133,10 +133,12 @@ static void spells_for_each_release(void **state)
 		{"22", {.preset = PGB_PRESET_SAFE}, "-data=P " SAFE_19 " -icf=safe -dyno-stats"},
 		{"16",
 		 {.preset = PGB_PRESET_DEFAULT},
-		 "-data=P " SAFE_16 " -split-eh -jump-tables=move -dyno-stats"},
+		 "-data=P " SAFE_16 " -split-eh -jump-tables=move -inline-small-functions "
+		 "-dyno-stats"},
 		{"22",
 		 {.preset = PGB_PRESET_DEFAULT},
-		 "-data=P " SAFE_19 " -split-eh -icf=safe -jump-tables=move -dyno-stats"},
+		 "-data=P " SAFE_19 " -split-eh -icf=safe -jump-tables=move "
+		 "-inline-small-functions -dyno-stats"},
 		{"22",
 		 {.preset = PGB_PRESET_SAFE, .without_relocations = true},
 		 "-data=P -reorder-blocks=ext-tsp -split-functions -split-all-cold -dyno-stats"},
