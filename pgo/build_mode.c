@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What kind of build the state folder is in, and the profile that it uses. */
+#include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -145,12 +146,60 @@ static int find_profile(struct pgb_build_environment *environment,
 				 "pgobolt train -- PROGRAM ARGS");
 }
 
+/* A folder of cargo's for one build script: "engine-0123456789abcdef". */
+static bool is_unit(const char *name, size_t length)
+{
+	enum { HASH_DIGITS = 16 };
+
+	if (length < HASH_DIGITS + 2 || name[length - HASH_DIGITS - 1] != '-')
+		return false;
+	for (size_t i = length - HASH_DIGITS; i < length; i++)
+		if (!isxdigit((unsigned char)name[i]))
+			return false;
+	return true;
+}
+
+/* TARGET/build/UNIT/out/..: what cargo remembers of the unit is in TARGET/.fingerprint/UNIT. */
+static void forget_script(const char *object)
+{
+	const char *build = strstr(object, "/build/"), *unit, *out;
+	char *memory;
+
+	for (; build != NULL; build = strstr(unit, "/build/")) {
+		unit = build + strlen("/build/");
+		out = strchr(unit, '/');
+		if (out == NULL || strncmp(out, "/out/", 5) != 0 ||
+		    !is_unit(unit, (size_t)(out - unit)))
+			continue;
+		memory = pgb_format("%.*s/.fingerprint/%.*s", (int)(build - object), object,
+				    (int)(out - unit), unit);
+		(void)pgb_file_remove_tree(memory, NULL);
+		free(memory);
+	}
+}
+
+/*
+ * Cargo before 1.85 does not know that what a build script compiles depends on the mode: have it
+ * run those again that compiled something in the former one.
+ */
+static void forget_scripts(const char *state)
+{
+	char *log = pgb_build_log(state);
+	char *at = log, *line;
+
+	while ((line = strsep(&at, "\n")) != NULL)
+		if (strncmp(line, "object\t", 7) == 0)
+			forget_script(line + 7);
+	free(log);
+}
+
 static int write_mode(const char *state, const char *mode, struct pgb_error *error)
 {
 	char *path = pgb_format("%s/mode", state), *log = pgb_format("%s/" PGB_SHIM_LOG, state);
 	struct pgb_out_file out;
 	int code;
 
+	forget_scripts(state);
 	unlink(log);
 	code = pgb_out_open(&out, path, error);
 	if (code == 0) {

@@ -2,8 +2,10 @@
 #include "pgobolt/pgo/toolchain.h"
 
 #include <ctype.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
@@ -249,6 +251,50 @@ int pgb_toolchain_find_merger(const struct pgb_compiler *compiler, const char *r
 		 toolchain->merger, compiler->major, llvm ? "LLVM" : "gcc", compiler->major);
 	return pgb_remedy(error, "Debian, Ubuntu: apt-get install %s-%u%s", llvm ? "llvm" : "gcc",
 			  compiler->major, rustc ? "; or: rustup component add llvm-tools" : "");
+}
+
+/* The first file that the pattern fits, or NULL. Takes the pattern. */
+static char *first_match(char *pattern)
+{
+	glob_t found;
+	char *path = NULL;
+
+	if (glob(pattern, 0, NULL, &found) == 0) {
+		path = pgb_dup(found.gl_pathv[0]);
+		globfree(&found);
+	}
+	free(pattern);
+	return path;
+}
+
+char *pgb_rustc_runtime_remedy(const char *rustc)
+{
+	struct pgb_compiler self;
+	struct utsname machine;
+	char *sysroot, *own, *of_clang, *remedy = NULL;
+
+	if (!pgb_compiler_ask(&self, PGB_TOOL_RUSTC, rustc) || uname(&machine) != 0)
+		return NULL;
+	sysroot = ask(rustc, "--print", "sysroot");
+	own = first_match(pgb_format("%.*s/lib/rustlib/%s/lib/libprofiler_builtins-*.rlib",
+				     (int)strcspn(sysroot, "\n"), sysroot, self.host));
+	of_clang = first_match(
+		pgb_format("/usr/lib/llvm-%u/lib/clang/*/lib/linux/libclang_rt.profile-%s.a",
+			   self.major, machine.machine));
+	if (own == NULL && of_clang)
+		remedy =
+			pgb_format("clang's serves as well, each time: RUSTC_BOOTSTRAP=1 RUSTFLAGS="
+				   "\"-Zno-profiler-runtime -Clink-arg=%s -Clink-arg=-lc\" pgobolt "
+				   "build --instrument -- cargo build",
+				   of_clang);
+	else if (own == NULL)
+		remedy = pgb_format("rustup's rustc has it; or clang's serves as well: apt-get "
+				    "install libclang-rt-%u-dev, then see pgobolt doctor",
+				    self.major);
+	free(sysroot);
+	free(own);
+	free(of_clang);
+	return remedy;
 }
 
 void pgb_raw_profiles_release(struct pgb_raw_profiles *raw)

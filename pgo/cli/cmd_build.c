@@ -2,8 +2,10 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pgo/cli/run_command.h"
+#include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/build.h"
 #include "pgobolt/pgo/cli/commands.h"
 #include "pgobolt/pgo/cli/table.h"
@@ -142,6 +144,26 @@ static void warn_unprofiled(struct pgb_output *output, const struct build_option
 				   key);
 }
 
+/* Debian's rustc is one of these. */
+static void explain_failure(struct pgb_output *output, const struct build_options *wanted,
+			    const struct pgb_build_result *result)
+{
+	const char *flags = getenv("RUSTFLAGS");
+	char *rustc = NULL, *remedy = NULL;
+
+	if (wanted->instrument && result->rust &&
+	    (flags == NULL || strstr(flags, "no-profiler-runtime") == NULL))
+		rustc = pgb_process_find_command("rustc");
+	if (rustc)
+		remedy = pgb_rustc_runtime_remedy(rustc);
+	if (remedy)
+		pgb_output_warning(output,
+				   "%s was built without the runtime that counting needs. %s",
+				   rustc, remedy);
+	free(rustc);
+	free(remedy);
+}
+
 static const char *what_was_built(const struct build_options *wanted,
 				  const struct pgb_build_result *result)
 {
@@ -175,8 +197,10 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 	if (result->own_profile)
 		pgb_output_warning(output, "left as they are for their own profiling flags: %s",
 				   PGB_PLURAL(result->own_profile, "compiler call"));
-	if (result->exit_status != 0)
+	if (result->exit_status != 0) {
+		explain_failure(output, wanted, result);
 		return;
+	}
 	pgb_output_note(output, "%s: %s compiled, %" PRIu64 " linked%s",
 			what_was_built(wanted, result), PGB_PLURAL(result->compiled, "file"),
 			result->linked, result->cargo ? ", besides what cargo compiled" : "");

@@ -10,6 +10,7 @@
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/collector/process.h"
+#include "pgobolt/pgo/toolchain.h"
 
 enum { ASK_TIMEOUT_S = 20 };
 
@@ -255,6 +256,7 @@ static void find_in_sysroot(struct tools *tools, const char *path)
 static void add_rustc(struct doctor *doctor)
 {
 	struct tools compilers = {0}, mergers = {0};
+	char *remedy = NULL;
 
 	find_tools(&compilers, &rustc);
 	if (compilers.list.count == 0) {
@@ -266,7 +268,13 @@ static void add_rustc(struct doctor *doctor)
 
 		find_tools(&mergers, &llvm_profdata);
 		find_in_sysroot(&mergers, compiler->path);
-		if (has_major(&mergers, major))
+		remedy = pgb_rustc_runtime_remedy(compiler->path);
+		if (remedy)
+			pgb_doctor_add(&doctor->tools, PGB_FINDING_WARNING, "rustc", remedy,
+				       "rustc %s (LLVM %u) was built without the runtime that "
+				       "counting needs: %s",
+				       compiler->version, major, compiler->path);
+		else if (has_major(&mergers, major))
 			pgb_doctor_add(&doctor->tools, PGB_FINDING_GOOD, "rustc", NULL,
 				       "rustc %s (LLVM %u), with llvm-profdata: %s",
 				       compiler->version, major, compiler->path);
@@ -278,6 +286,7 @@ static void add_rustc(struct doctor *doctor)
 				       "profiles: %s",
 				       compiler->version, major, compiler->path);
 	}
+	free(remedy);
 	tools_release(&compilers);
 	tools_release(&mergers);
 }

@@ -232,6 +232,20 @@ else
 	skip "no clang"
 fi
 
+### what cargo's build scripts compiled is compiled anew when the mode changes
+rm -rf .pgobolt
+script=t/build/c-0123456789abcdef/out
+mkdir -p "$script" t/.fingerprint/c-0123456789abcdef t/.fingerprint/d-0123456789abcdef
+run 0 build --instrument -- gcc -c work.c -o "$script/work.o"
+run 0 build --instrument -- make app
+[ -d t/.fingerprint/c-0123456789abcdef ] || fail "$last: the mode is as it was"
+run 0 train -- ./app
+run 0 build --use -- gcc -c work.c -o "$script/work.o"
+[ ! -e t/.fingerprint/c-0123456789abcdef ] || fail "$last: cargo would not run the script again"
+[ -d t/.fingerprint/d-0123456789abcdef ] || fail "$last: not that script's"
+rm -rf t
+make -s clean
+
 ### a rustc of another LLVM, named by its path; Debian's has no runtime of its own for counting
 old=/usr/bin/rustc
 major=$("$old" -vV 2>/dev/null | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
@@ -245,6 +259,20 @@ fn main() {
 }
 END
 	rm -rf .pgobolt
+	if ! ls "$("$old" --print sysroot)"/lib/rustlib/*/lib/libprofiler_builtins-*.rlib \
+		>/dev/null 2>&1; then
+		mkdir old && ln -s "$old" old/rustc
+		path=$PATH
+		PATH=$PWD/old:$PATH
+		"$PGOBOLT" build --instrument -- rustc -O -o app main.rs 2>"$scratch/stderr" &&
+			fail "a rustc without a runtime made a program"
+		stderr_has "built without the runtime that counting needs"
+		stderr_has "-Zno-profiler-runtime -Clink-arg=$runtime -Clink-arg=-lc"
+		"$PGOBOLT" doctor >"$scratch/stdout"
+		stdout_has "built without the runtime that counting needs"
+		PATH=$path
+		rm -rf old .pgobolt
+	fi
 	RUSTC_BOOTSTRAP=1 run 0 build --instrument -- "$old" -O -o app main.rs \
 		-Zno-profiler-runtime -Clink-arg="$runtime" -Clink-arg=-lc
 	run 0 train -- ./app

@@ -129,6 +129,13 @@ bool pgb_compiler_from_key(struct pgb_compiler *compiler, const char *key);
 int pgb_toolchain_find_merger(const struct pgb_compiler *compiler, const char *rustc, char **path,
 			      struct pgb_error *error);
 
+/*
+ * NULL: this rustc can make programs that count, or it does not answer. Else it was built without
+ * the runtime that this needs: how to use clang's, of the same LLVM, or how to get that. The caller
+ * frees it.
+ */
+char *pgb_rustc_runtime_remedy(const char *rustc);
+
 void pgb_raw_profiles_release(struct pgb_raw_profiles *raw);
 
 #endif
