@@ -28,6 +28,12 @@ enum {
 	/* A shorter rest is none: going to sleep costs, too. */
 	REST_LEAST_NS = 200 * 1000,
 	YOUNG_TRIES = 3,
+	/*
+	 * A cache line that is touched takes as long as so many instructions, on average over those
+	 * that are near and those that are not: of 6 to 25, what brings CPython, SQLite and Lua
+	 * nearest to their exact counts.
+	 */
+	LINE_INSTRUCTIONS = 10,
 };
 
 struct feed_walk {
@@ -173,6 +179,12 @@ static void on_stopped(void *context, const struct pgb_walk *visit)
 
 /* ---- visits */
 
+/* How long its instructions take, in percent of those that find all data at hand. */
+static uint64_t slowness(const struct pgb_lookahead_result *result)
+{
+	return 100 + 100 * LINE_INSTRUCTIONS * result->lines / (result->instructions + 1);
+}
+
 /* The walk as the kernel would write it: newest first. */
 static void add_sample(struct feed_walk *walk, const struct pgb_walk *visit)
 {
@@ -181,6 +193,7 @@ static void add_sample(struct feed_walk *walk, const struct pgb_walk *visit)
 
 	record->misc = PERF_RECORD_MISC_USER;
 	record->ip = visit->pc;
+	record->weight = slowness(&visit->result);
 	for (size_t i = 0; i < count; i++) {
 		const struct pgb_lookahead_branch *branch = &visit->branches[count - 1 - i];
 

@@ -21,6 +21,7 @@ static uint8_t *page_miss(struct look_memory *memory, uint64_t page)
 	bytes = memory->pages + (size_t)memory->used * LOOK_PAGE;
 	if (memory->thread->read(memory->thread->context, page * LOOK_PAGE, bytes, LOOK_PAGE) < 0)
 		return NULL;
+	memory->lines[memory->used] = 0;
 	memory->slots[slot].page = page;
 	memory->slots[slot].run = memory->run;
 	memory->slots[slot].index = memory->used++;
@@ -32,14 +33,16 @@ uint8_t *look_page(struct look_memory *memory, uint64_t address)
 	uint64_t page = address / LOOK_PAGE;
 	uint8_t *bytes;
 
-	if (page == memory->last_page)
-		return memory->last_bytes;
-	bytes = page_miss(memory, page);
-	if (bytes != NULL) {
+	if (page != memory->last_page) {
+		bytes = page_miss(memory, page);
+		if (bytes == NULL)
+			return NULL;
 		memory->last_page = page;
 		memory->last_bytes = bytes;
+		memory->last_lines = &memory->lines[(size_t)(bytes - memory->pages) / LOOK_PAGE];
 	}
-	return bytes;
+	*memory->last_lines |= UINT64_C(1) << address % LOOK_PAGE / LOOK_LINE;
+	return memory->last_bytes;
 }
 
 bool look_load(struct look_memory *memory, uint64_t address, void *bytes, size_t size_bytes)
@@ -115,6 +118,15 @@ static void memory_begin(struct look_memory *memory, const struct pgb_lookahead_
 	}
 }
 
+static uint64_t count_lines(const struct look_memory *memory)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < memory->used; i++)
+		count += (uint64_t)__builtin_popcountll(memory->lines[i]);
+	return count;
+}
+
 void pgb_lookahead_limit(struct pgb_lookahead *look, uint64_t instructions)
 {
 	look->instructions_asked = instructions;
@@ -146,6 +158,7 @@ void pgb_lookahead_run(struct pgb_lookahead *look, struct pgb_lookahead_code *co
 		result->end = PGB_LOOKAHEAD_DEPTH;
 	result->end_address = look->registers.pc;
 	result->pages_read += look->memory.used;
+	result->lines = count_lines(&look->memory);
 	look->code = NULL;
 	look->branches = NULL;
 	look->result = NULL;

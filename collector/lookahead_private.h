@@ -13,6 +13,7 @@
 
 enum {
 	LOOK_PAGE = 4096,
+	LOOK_LINE = 64,		     /* a cache line; a page's lines are the bits of 64 */
 	LOOK_PAGES_MAX = 512,	     /* copied in one run */
 	LOOK_PAGE_SLOTS = 1024,	     /* power of two, twice the pages */
 	LOOK_CODE_PAGES_MAX = 65536, /* of one address space */
@@ -34,7 +35,9 @@ struct look_memory {
 	uint32_t used;
 	uint64_t last_page;
 	uint8_t *last_bytes;
-	uint8_t *pages; /* LOOK_PAGES_MAX of them */
+	uint64_t *last_lines;
+	uint8_t *pages;			/* LOOK_PAGES_MAX of them */
+	uint64_t lines[LOOK_PAGES_MAX]; /* of each page, those that were accessed */
 	bool full;
 };
 

@@ -33,7 +33,11 @@ void pgb_session_take_visit(struct pgb_session *session, const struct pgb_record
 {
 	struct pgb_location start = pgb_addrspace_find(session->space, record->pid, record->ip);
 	struct pgb_visit visit = {
-		.process = record->pid, .start_binary = start.binary, .start = start.address};
+		.process = record->pid,
+		.start_binary = start.binary,
+		.start = start.address,
+		.slowness = record->weight > 0 ? (double)record->weight / 100 : 1,
+	};
 	const struct pgb_edge *edges;
 	size_t count;
 

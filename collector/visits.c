@@ -31,6 +31,8 @@ struct pgb_visits {
 	PGB_ARRAY(struct visits_amount) masses;
 	struct pgb_edges *edges; /* distinct, by the number in a part; no counts */
 	struct visits_places look_places, mass_places;
+	struct visits_places visited;	   /* places of each process */
+	PGB_ARRAY(uint32_t) last_visitors; /* by place: 1 + the number of the last visit to it */
 };
 
 /* ---- places */
@@ -95,6 +97,8 @@ static void forget(struct pgb_visits *visits)
 	pgb_array_release(&visits->masses);
 	visits_places_release(&visits->look_places);
 	visits_places_release(&visits->mass_places);
+	visits_places_release(&visits->visited);
+	pgb_array_release(&visits->last_visitors);
 }
 
 void pgb_visits_free(struct pgb_visits *visits)
@@ -134,6 +138,24 @@ static void add_mass(struct pgb_visits *visits, const struct pgb_edge *edge)
 	pgb_array_push(&visits->masses, mass);
 }
 
+/* Of the places that the visit passed, the share that is new to its process. */
+static double novelty(struct pgb_visits *visits, const struct visits_one *visit)
+{
+	uint32_t visitor = (uint32_t)visits->items.count + 1, passed = 0;
+	uint32_t known = visits->visited.count;
+
+	while (visits->last_visitors.count < visits->mass_places.count)
+		pgb_array_push(&visits->last_visitors, 0);
+	for (size_t i = 0; i < visit->mass_count; i++) {
+		uint32_t place = visits->masses.items[visit->first_mass + i].place;
+
+		passed += visits->last_visitors.items[place] != visitor;
+		visits->last_visitors.items[place] = visitor;
+		visits_place(&visits->visited, visit->process, place, 0);
+	}
+	return passed > 0 ? (double)(visits->visited.count - known) / passed : 0;
+}
+
 void pgb_visits_add(struct pgb_visits *visits, const struct pgb_visit *visit,
 		    const struct pgb_edge *edges, size_t count)
 {
@@ -159,6 +181,7 @@ void pgb_visits_add(struct pgb_visits *visits, const struct pgb_visit *visit,
 	one.part_count = visits->parts.count - one.first_part;
 	one.look_count = visits->looks.count - one.first_look;
 	one.mass_count = visits->masses.count - one.first_mass;
+	one.speed = 1 / (visit->slowness * (1 + novelty(visits, &one)));
 	pgb_array_push(&visits->items, one);
 }
 
@@ -196,6 +219,8 @@ static double *weigh(struct pgb_visits *visits)
 		weights[i] = 1;
 	all = sum_of(visits, weights);
 	visits_weigh(&set, visits_find_phases(&set), weights);
+	for (size_t i = 0; i < set.count; i++)
+		weights[i] *= visits->items.items[i].speed;
 	weighed = sum_of(visits, weights);
 	for (size_t i = 0; i < set.count && weighed > 0; i++)
 		weights[i] *= all / weighed;

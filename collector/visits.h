@@ -12,7 +12,11 @@
  * common so tells their speed; phases that share none keep the weight that time gave them. Within
  * a phase, visits that begin where it waits count less.
  *
- * Where all weights are about 1 they are left at 1: what would differ is noise.
+ * Where all these weights are about 1 they are left at 1: what would differ is noise.
+ *
+ * Besides, each visit counts by how fast it is taken to be: less when it touches much memory, and
+ * less, down to half, when it passes code where no visit to its process was before. What runs for
+ * the first time finds caches and branch predictors cold.
  */
 #ifndef PGOBOLT_COLLECTOR_VISITS_H
 #define PGOBOLT_COLLECTOR_VISITS_H
@@ -28,7 +32,8 @@ struct pgb_visits;
 struct pgb_visit {
 	uint32_t process; /* neighbours in time are visits to one process */
 	uint32_t start_binary;
-	uint64_t start; /* where it began; PGB_ADDRESS_NONE: unknown */
+	uint64_t start;	 /* where it began; PGB_ADDRESS_NONE: unknown */
+	double slowness; /* of its instructions; 1: they find all data at hand */
 };
 
 struct pgb_visits *pgb_visits_new(void);

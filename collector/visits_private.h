@@ -33,6 +33,7 @@ struct visits_one {
 	size_t first_look, look_count; /* amounts: how it looks */
 	size_t first_mass, mass_count; /* amounts: what it executed */
 	uint32_t phase;
+	double speed; /* by what it touched, and how new that was */
 };
 
 enum {

@@ -111,6 +111,26 @@ static void many_pages(void **state)
 	pgb_lookahead_free(look);
 }
 
+/* Data, not code: the stack in one line, the page behind the code in two. */
+static void touched_lines(void **state)
+{
+	/* push rax; mov al,[rip+0xff9]; mov al,[rip+0xff3]; mov al,[rip+0x102d]; syscall */
+	static const char bytes[] = "\x50\x8a\x05\xf9\x0f\x00\x00\x8a\x05\xf3\x0f\x00\x00"
+				    "\x8a\x05\x2d\x10\x00\x00\x0f\x05";
+	struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_X86_64);
+	struct memory memory = {.has_behind = true};
+	struct outcome outcome;
+
+	(void)state;
+	memcpy(memory.code, bytes, sizeof(bytes));
+	for (unsigned int i = 0; i < 2; i++) { /* each run anew */
+		run_fresh(look, &memory, 0, &outcome);
+		assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_SYSCALL);
+		assert_int_equal(outcome.result.lines, 3);
+	}
+	pgb_lookahead_free(look);
+}
+
 static const uint64_t places[] = {0, 0x7000000, 0x5000, 0};
 
 /* The same bytes at another address are decoded once, and still mean that address. */
@@ -203,6 +223,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changed_code),
 		cmocka_unit_test(many_pages),
+		cmocka_unit_test(touched_lines),
 		cmocka_unit_test(same_code_elsewhere),
 		cmocka_unit_test(same_code_elsewhere_on_aarch64),
 		cmocka_unit_test(instruction_across_pages),

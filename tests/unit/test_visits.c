@@ -65,7 +65,8 @@ static void visit(struct pgb_visits *visits, unsigned int number, const struct p
 	size_t count = put_code(edges, own, number);
 	double common = with_common ? phase->cost_common : 0;
 	bool in_common = draw() * (common + phase->cost_own) < common;
-	struct pgb_visit one = {.process = 7, .start_binary = in_common ? 0 : number};
+	struct pgb_visit one = {
+		.process = 7, .start_binary = in_common ? 0 : number, .slowness = 1};
 
 	if (with_common)
 		count += put_code(edges + count, COMMON, 0);
@@ -186,7 +187,7 @@ static void test_unknown(void **state)
 	struct pgb_visits *visits = pgb_visits_new();
 	struct pgb_edges *edges = pgb_edges_new();
 	const struct pgb_visit nowhere = {
-		.process = 1, .start_binary = UINT32_MAX, .start = PGB_ADDRESS_NONE};
+		.process = 1, .start_binary = UINT32_MAX, .start = PGB_ADDRESS_NONE, .slowness = 1};
 	const struct pgb_edge odd[] = {
 		{.kind = PGB_EDGE_TRACE,
 		 .branch = PGB_ADDRESS_EXTERNAL,
@@ -216,6 +217,40 @@ static void test_unknown(void **state)
 	pgb_visits_free(NULL);
 }
 
+/* Visits to code of its own, that runs slowly or not, is new to its process or not. */
+static void visit_own(struct pgb_visits *visits, unsigned int number, uint32_t process,
+		      double slowness)
+{
+	struct pgb_edge edges[BRANCHES];
+	struct pgb_visit one = {.process = process,
+				.start_binary = number,
+				.start = place(own_code(number), 0),
+				.slowness = slowness};
+
+	pgb_visits_add(visits, &one, edges, put_code(edges, own_code(number), number));
+}
+
+/* Of two phases with as many visits, the one that takes longer is executed less. */
+static void test_speed(void **state)
+{
+	struct pgb_visits *visits = pgb_visits_new();
+	struct pgb_edges *edges = pgb_edges_new();
+
+	(void)state;
+	for (unsigned int i = 0; i < 1000; i++)
+		visit_own(visits, i % 100 < 50, 7, i % 100 < 50 ? 3 : 1);
+	pgb_visits_settle(visits, edges);
+	assert_in_range(100 * count_own(edges, 1) / count_own(edges, 0), 31, 35);
+	pgb_edges_clear(edges);
+	/* the first code runs once in each process, as many visits as the second, which stays */
+	for (unsigned int i = 0; i < 1000; i++)
+		visit_own(visits, i % 2, i % 2 ? 7 : 1000 + i, 1);
+	pgb_visits_settle(visits, edges);
+	assert_in_range(100 * count_own(edges, 0) / count_own(edges, 1), 48, 53);
+	pgb_edges_free(edges);
+	pgb_visits_free(visits);
+}
+
 /* Memory does not grow for ever; what was settled is counted once. */
 static void test_full(void **state)
 {
@@ -241,9 +276,8 @@ static void test_full(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_phases),
-		cmocka_unit_test(test_one),
-		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_phases),	cmocka_unit_test(test_one),
+		cmocka_unit_test(test_unknown), cmocka_unit_test(test_speed),
 		cmocka_unit_test(test_full),
 	};
 

@@ -70,6 +70,7 @@ struct pgb_lookahead_result {
 	uint64_t decisions; /* conditional outcomes and targets of indirect branches and returns */
 	uint64_t instructions;
 	uint64_t pages_read;
+	uint64_t lines; /* cache lines of data that were accessed: how much of it would wait */
 	bool code_changed; /* a page of code was not what it had been when it was decoded */
 };
 
