@@ -118,15 +118,23 @@ static int make_state(const char *path, char **absolute, struct pgb_error *error
 	struct pgb_out_file out;
 	char *ignore;
 
+	if (status == PGB_E_PERMISSION && error) {
+		error->remedy[0] = '\0'; /* there is a better one than to look who may */
+		return pgb_remedy(error, "it belongs beside the project; where you may not write, "
+					 "keep it elsewhere: --state DIR");
+	}
 	if (status != 0)
 		return status;
 	*absolute = realpath(path, NULL);
 	if (*absolute == NULL)
 		return pgb_fail(error, pgb_code_from_errno(errno), "cannot find %s: %s", path,
 				strerror(errno));
-	if (strchr(*absolute, ':'))
-		return pgb_fail(error, PGB_E_NOT_SUITABLE,
-				"%s has a colon in its path: it cannot stand in PATH", *absolute);
+	if (strchr(*absolute, ':')) {
+		pgb_fail(error, PGB_E_NOT_SUITABLE,
+			 "%s has a colon in its path: it cannot stand in PATH", *absolute);
+		(void)rmdir(*absolute); /* what is in it stays */
+		return pgb_remedy(error, "keep it where there is none: --state DIR");
+	}
 	ignore = pgb_format("%s/.gitignore", *absolute);
 	if (access(ignore, F_OK) != 0) {
 		status = pgb_out_open(&out, ignore, error);

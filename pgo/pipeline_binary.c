@@ -9,7 +9,9 @@
 
 #include "pgo/pipeline_private.h"
 #include "pgobolt/base/text.h"
+#include "pgobolt/collector/binary.h"
 #include "pgobolt/pgo/build.h"
+#include "pgobolt/pgo/recording.h"
 
 enum { HEAD_BYTES = 8, STALE_NAMED_MAX = 5 };
 
@@ -91,5 +93,35 @@ int pgb_pipeline_check_objects(const struct pgb_pipeline *pipeline, struct pgb_e
 	pgb_build_result_release(&result);
 	free(log);
 	free(mode);
+	return code;
+}
+
+/* By its build, or by its name: which build it is, is for llvm-bolt's step to judge. */
+static bool was_recorded(const struct pgb_pipeline *pipeline, const struct pgb_recording *recording)
+{
+	struct pgb_binary binary;
+	bool found = false;
+
+	if (pgb_binary_read(&binary, pipeline->binary, pipeline->binary, NULL) == 0)
+		found = pgb_recording_find(recording, &binary) != NULL;
+	pgb_binary_release(&binary);
+	for (size_t i = 0; i < recording->binaries.count; i++)
+		found |= strcmp(recording->binaries.items[i].name, pipeline->name) == 0;
+	return found;
+}
+
+int pgb_pipeline_check_recording(const struct pgb_pipeline *pipeline, const char *folder,
+				 struct pgb_error *error)
+{
+	struct pgb_recording recording = {0};
+	int code = pgb_recording_read(&recording, folder, error);
+
+	if (code == 0 && !was_recorded(pipeline, &recording)) {
+		pgb_fail(error, PGB_E_EMPTY, "%s was not seen to run while it was recorded",
+			 pipeline->config->binary);
+		code = pgb_remedy(error,
+				  "have something recorded that runs it: --record '{} ARGS'");
+	}
+	pgb_recording_release(&recording);
 	return code;
 }

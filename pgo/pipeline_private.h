@@ -74,5 +74,8 @@ bool pgb_pipeline_is_done(const struct pgb_pipeline *pipeline, size_t step);
 int pgb_pipeline_check_binary(const struct pgb_pipeline *pipeline, struct pgb_error *error);
 /* Look at what the shims saw. */
 int pgb_pipeline_check_objects(const struct pgb_pipeline *pipeline, struct pgb_error *error);
+/* Is the binary in this recording? */
+int pgb_pipeline_check_recording(const struct pgb_pipeline *pipeline, const char *folder,
+				 struct pgb_error *error);
 
 #endif

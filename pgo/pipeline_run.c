@@ -223,6 +223,15 @@ static int write_check(const struct work *work, struct pgb_error *error)
 	return code;
 }
 
+static int check_recording(const struct pgb_pipeline *pipeline, struct pgb_error *error)
+{
+	char *folder = pgb_format("%s/recording", pipeline->folder);
+	int code = pgb_pipeline_check_recording(pipeline, folder, error);
+
+	free(folder);
+	return code;
+}
+
 static int run_step(struct work *work, size_t index, struct pgb_error *error)
 {
 	struct pgb_pipeline *pipeline = work->pipeline;
@@ -247,6 +256,8 @@ static int run_step(struct work *work, size_t index, struct pgb_error *error)
 			code = pgb_fail(error, PGB_E_NOT_FOUND, "%s left no %s", work->step->title,
 					output);
 	}
+	if (code == 0 && index == STEP_RECORDING)
+		code = check_recording(pipeline, error);
 	if (code == 0 && facts->builds)
 		set_text(&pipeline->state.tree, pgb_dup(facts->name));
 	free(output);

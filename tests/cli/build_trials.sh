@@ -295,6 +295,8 @@ mkdir below
 chmod -R go-w .pgobolt
 if run_denied 3 train -- ./app; then
 	stderr_has "cannot write profiles to .pgobolt"
+	run_denied 3 build --state other --instrument -- make app
+	stderr_has "keep it elsewhere: --state DIR"
 fi
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	chmod 755 "$scratch"
@@ -303,6 +305,12 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	stderr_has "programs that count: $PWD/app"
 	stderr_has "must let it write to $PWD/.pgobolt, by this name"
 fi
+
+### a colon cannot stand in PATH
+run 1 build --state a:b --instrument -- make app
+stderr_has "has a colon in its path"
+stderr_has "keep it where there is none: --state DIR"
+no_leftovers
 
 ### nothing but the build's own output is touched
 make -s clean

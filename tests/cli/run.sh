@@ -192,6 +192,11 @@ stdout_has "interrupted"
 stdout_has "done"
 [ -n "$can_record" ] || { skip "no sampling: recording and what follows it"; exit; }
 
+### what is recorded does not run it
+run 1 run --record "$scratch/probe 20000000"
+stderr_has "./app was not seen to run while it was recorded"
+stderr_has "--record '{} ARGS'"
+
 ### to the end
 check="[ \$({} 100) = $("$scratch/probe" 100) ]"
 run 0 run --check "$check"
