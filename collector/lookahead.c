@@ -159,6 +159,7 @@ void pgb_lookahead_run(struct pgb_lookahead *look, struct pgb_lookahead_code *co
 	result->end_address = look->registers.pc;
 	result->pages_read += look->memory.used;
 	result->lines = count_lines(&look->memory);
+	result->pages = look->memory.used;
 	look->code = NULL;
 	look->branches = NULL;
 	look->result = NULL;

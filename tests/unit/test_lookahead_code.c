@@ -127,6 +127,7 @@ static void touched_lines(void **state)
 		run_fresh(look, &memory, 0, &outcome);
 		assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_SYSCALL);
 		assert_int_equal(outcome.result.lines, 3);
+		assert_int_equal(outcome.result.pages, 2);
 	}
 	pgb_lookahead_free(look);
 }

@@ -70,7 +70,7 @@ struct pgb_lookahead_result {
 	uint64_t decisions; /* conditional outcomes and targets of indirect branches and returns */
 	uint64_t instructions;
 	uint64_t pages_read;
-	uint64_t lines; /* cache lines of data that were accessed: how much of it would wait */
+	uint64_t lines, pages; /* of data that were accessed: cache lines, and pages of 4 KiB */
 	bool code_changed; /* a page of code was not what it had been when it was decoded */
 };
 
