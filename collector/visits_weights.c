@@ -17,12 +17,12 @@ static const double variance_first = 0.3, variance_least = 0.02, variance_most =
 static const double above_most = 1;
 /* Phases that are alike but for noise come out this far apart (standard deviation of logarithms).
  */
-static const double noise = 0.08;
+static const double noise = 0.05;
 /*
  * How much of it is found where phases really are far apart: priors and bounds pull towards 1, and
  * a phase has some visits of others. Less would fit SQLite better, and phases that are pure worse.
  */
-static const double found_part = 0.85;
+static const double found_part = 0.84;
 
 struct model {
 	uint32_t phases, places;
