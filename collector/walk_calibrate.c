@@ -33,7 +33,7 @@ static struct walk_prices prices_of(uint64_t missed_ns)
 {
 	return (struct walk_prices){.visit_ns = COLD_NS + missed_ns * 4,
 				    .ticket_ns = missed_ns * 3 / 2,
-				    .task_ns = missed_ns * 3 / 2};
+				    .task_ns = missed_ns * 3};
 }
 
 static uint64_t clock_now(clockid_t clock)
