@@ -222,33 +222,43 @@ static void skip_byte(int number, siginfo_t *info, void *context)
 	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]++;
 }
 
-/* Ten branches, and a byte that is no instruction. */
+/* A function whose first byte is no instruction. */
+void nonsense(void);
+__asm__(".pushsection .text\n"
+	".globl nonsense\n"
+	"nonsense: .byte 0x06\n"
+	"ret\n"
+	".popsection");
+
 static void run_into_nonsense(void)
 {
-	const struct sigaction action = {.sa_sigaction = skip_byte, .sa_flags = SA_SIGINFO};
-
-	sigaction(SIGILL, &action, NULL);
 	for (unsigned int i = 0; i < 20; i++) {
 		for (volatile unsigned int j = 0; j < 10; j++)
 			;
-		__asm__ volatile(".byte 0x06");
+		nonsense();
 	}
 	shared->rounds++;
 }
 
 static void what_is_no_code_ends_a_walk(void **state)
 {
+	const struct sigaction action = {.sa_sigaction = skip_byte, .sa_flags = SA_SIGINFO};
 	struct pgb_walker *walker = new_walker(0);
-	pid_t child = start(run_into_nonsense);
 	struct pgb_walk walk;
+	struct sigaction before;
 	unsigned int met = 0;
+	pid_t child;
 
 	(void)state;
+	/* inherited: a sanitizer's sigaction() is code that a walk may end in, too */
+	sigaction(SIGILL, &action, &before);
+	child = start(run_into_nonsense);
+	sigaction(SIGILL, &before, NULL);
 	for (unsigned int i = 0; i < 20000 && met < 5; i++) {
 		usleep(100 + i % 83);
 		if (pgb_walker_visit(walker, child, child, &walk) == PGB_VISIT_WALKED &&
 		    walk.result.end == PGB_LOOKAHEAD_UNDECODABLE) {
-			assert_true(walk.result.branch_count <= 10);
+			assert_ptr_equal(walk.result.end_address, nonsense);
 			met++;
 		}
 	}
