@@ -105,10 +105,7 @@ rm -rf mended*
 slowly="optimize --drop-debug --llvm-bolt ./slow --profile profile -o mended victim"
 CRASHES='segv:step_k segv:step_f' "$PGOBOLT" $slowly >/dev/null 2>"$scratch/stderr" </dev/null &
 pid=$!
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-	sleep 0.2
-	[ -s mended.search/journal ] && [ "$(wc -l <mended.search/journal)" -ge 4 ] && break
-done
+await has_lines 4 mended.search/journal
 kill -INT $pid
 wait $pid
 [ $? -eq 1 ] || fail "interrupted: exit status $?"

@@ -213,10 +213,7 @@ FAULTS='crash:step_k wrong-byte:step_f' "$PGOBOLT" $optimize -o found --check ./
 	>/dev/null 2>"$scratch/stderr" </dev/null &
 pid=$!
 last='optimize, interrupted'
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-	sleep 0.2
-	[ -s found.search/journal ] && [ "$(wc -l <found.search/journal)" -ge 4 ] && break
-done
+await has_lines 4 found.search/journal
 kill -INT $pid
 wait $pid
 [ $? -eq 1 ] || fail "interrupted: exit status $?"

@@ -6,6 +6,7 @@
 #	stdout_empty		(also: stderr_empty)
 #	golden NAME		stdout and stderr equal tests/cli/golden/TEST/NAME.{stdout,stderr}
 #	run_denied STATUS ARGS..	as `run`, as a user who has no rights on root's files
+#	await COMMAND..		until it succeeds: a minute at most, which a busy machine may need
 #	no_leftovers		the last run left no new file in the current folder
 #	skip_all REASON		exit 77
 #	skip REASON		one part of the test cannot run here; said in the log
@@ -124,6 +125,25 @@ golden() {
 		diff -u "$expected" "$scratch/normalized" || fail "$last: $stream is not $1.$stream"
 	done
 }
+
+# Only a process that hangs takes this long: to wait for less would fail on a busy machine.
+await() {
+	for _ in $(seq 600); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	fail "$last: waited in vain until $*"
+	return 1
+}
+
+# runs_as PID FILE: it has executed the file; before that it is a copy of this shell
+runs_as() { [ "/proc/$1/exe" -ef "$2" ]; }
+
+# has_open PID WHAT: one of its descriptors is one of these: perf_event, signalfd
+has_open() { ls -l "/proc/$1/fd" 2>/dev/null | grep -q -e "$2"; }
+
+# has_lines COUNT FILE: so many at least
+has_lines() { [ -s "$2" ] && [ "$(wc -l <"$2")" -ge "$1" ]; }
 
 # After a failure no output and no temporary file may be left in the current folder.
 no_leftovers() {

@@ -134,7 +134,9 @@ cp busy "a name with spaces"
 run 0 record -s ip -o spaces -- "./a name with spaces"
 stderr_has "a name with spaces (main)"
 ls spaces/a_name_with_spaces-*.fdata >/dev/null || fail "$last: no fdata"
-run 0 record -s ip -o gone -d 1.5 -- sh -c 'cp busy gone-busy; (sleep 0.7; rm gone-busy) & exec ./gone-busy long'
+run 0 record -s ip -o gone -d 1.5 -- sh -c 'cp busy gone-busy
+	(until [ /proc/$$/exe -ef gone-busy ]; do sleep 0.1; done; sleep 0.5; rm gone-busy) &
+	exec ./gone-busy long'
 stderr_has "gone-busy (main)"
 ls gone/gone-busy-*.fdata >/dev/null || fail "$last: nothing of a deleted file"
 rm -rf threads fork shell spaces gone
@@ -157,17 +159,19 @@ stderr_has "with source ip"
 rm -rf sum sum.old
 
 ### the end comes from outside
-run 0 record -s ip -d 0.3 -o short -- ./busy long
+run 0 record -s ip -d 1 -o short -- ./busy long $$
 stderr_has "stopped when the time was over"
-pgrep -x -f './busy long' >/dev/null 2>&1 && fail "$last: the program still runs"
+busy_ended() { ! pgrep -x -f "./busy long $$" >/dev/null 2>&1; }
+await busy_ended
 
-# interrupted STATUS SIGNAL ARGS..: pgobolt gets SIGNAL once the program runs
+# interrupted STATUS SIGNAL ARGS..: pgobolt gets SIGNAL once it has recorded for a second
 interrupted() {
 	wanted=$1 signal=$2
 	shift 2
 	last="pgobolt $* (SIG$signal)"
 	env --default-signal="$signal" "$PGOBOLT" "$@" >"$scratch/stdout" 2>"$scratch/stderr" &
 	pid=$!
+	await has_open "$pid" perf_event
 	sleep 1
 	kill -"$signal" "$pid"
 	wait "$pid"
@@ -187,11 +191,15 @@ if env --default-signal=INT true 2>/dev/null; then
 	busy=$!
 	interrupted 0 INT record -s ip -o attached -p "$busy"
 	kill -0 "$busy" || fail "$last: ended the process it was attached to"
-	run 0 record -s ip -d 0.3 -o attached -p "$busy"
+	run 0 record -s ip -d 1 -o attached -p "$busy"
 	stdout_has "busy (main)"
-	(sleep 2; kill "$busy") &
-	run 0 record -s ip -o attached -p "$busy"
-	wait
+	"$PGOBOLT" record -s ip -o attached -p "$busy" >"$scratch/stdout" 2>"$scratch/stderr" &
+	pid=$!
+	last="pgobolt record -p, of a program that ends"
+	await has_open "$pid" perf_event
+	sleep 1
+	kill "$busy"
+	wait "$pid" || { fail "$last: exit status $?"; show; }
 else
 	skip "no env --default-signal"
 fi

@@ -33,11 +33,13 @@ int main(int argc, char **argv)
 	if (strcmp(mode, "zombie") == 0) {
 		if (fork() == 0)
 			_exit(0);
-		sleep(20);
+		sleep(100);
 		return 0;
 	}
 	if (strcmp(mode, "later") == 0) { /* nothing of its own: a thread and a child that come later */
-		usleep(400000);
+		while (access("recorded", F_OK) != 0)
+			usleep(1000);
+		usleep(200000);
 		pthread_create(&thread, NULL, work, (void *)300L);
 		pthread_join(thread, NULL);
 		if (fork() == 0) {
@@ -88,8 +90,13 @@ run 2 record -s walk --max-overhead 101 -- ./busy
 ### running processes, with threads and children that come later
 ./busy later &
 busy=$!
-sleep 0.1
-run 0 record -s walk --max-overhead 30 -p "$busy"
+await runs_as "$busy" busy
+"$PGOBOLT" record -s walk --max-overhead 30 -p "$busy" >"$scratch/stdout" 2>"$scratch/stderr" &
+recorder=$!
+last="record -s walk -p"
+await has_open "$recorder" signalfd # visits are about to begin
+touch recorded
+wait "$recorder" || { fail "$last: exit status $?"; show; }
 stdout_has "busy"
 stdout_has "child"
 wait "$busy"
@@ -98,9 +105,14 @@ wait "$busy"
 ### whom it cannot visit
 ./busy zombie &
 parent=$!
-sleep 0.3
-zombie=$(cat "/proc/$parent/task/$parent/children" 2>/dev/null)
-if [ -n "$zombie" ]; then
+# child_has_ended: of the program just started, which does not wait for it
+child_has_ended() {
+	zombie=$(cat "/proc/$parent/task/$parent/children") &&
+		grep -qs '^State:.Z' "/proc/${zombie% }/status"
+}
+if [ ! -e "/proc/$parent/task/$parent/children" ]; then
+	skip "no list of children in /proc"
+elif await child_has_ended; then
 	run 1 record -s walk -p "${zombie% }"
 	stderr_has "has ended"
 fi
@@ -119,12 +131,12 @@ cat >tracer.c <<'END'
 #include <sys/ptrace.h>
 #include <unistd.h>
 
-/* traces a busy child until it is killed, for ten seconds at most; prints its number */
+/* traces a busy child until it is killed, for a while at most; prints its number */
 int main(void)
 {
 	pid_t child = fork();
 
-	alarm(10);
+	alarm(100);
 	if (child == 0)
 		for (;;)
 			;
@@ -140,7 +152,7 @@ END
 "${CC:-cc}" -O1 -o tracer tracer.c
 ./tracer >traced &
 tracer=$!
-sleep 0.3
+await [ -s traced ]
 run 3 record -s walk -p "$(cat traced)"
 stderr_has "traced already, by process $tracer (tracer)"
 kill "$tracer"
@@ -159,6 +171,7 @@ if "${CC:-cc}" -m32 -O1 -nostdlib -static -fno-pie -no-pie -o small small.c 2>/d
 	{ timeout 0.2 ./small; [ $? -eq 124 ]; }; then
 	./small &
 	small=$!
+	await runs_as "$small" small
 	run 1 record -s walk -p "$small"
 	stderr_has "is a 32-bit program"
 	kill "$small"

@@ -171,7 +171,8 @@ echo 'clean = make clean' >>pgobolt.ini
 
 ### interrupted: what runs is stopped, what is done stays
 make -s clean
-"$PGOBOLT" run --train 'touch started; timeout 90 sleep 87.6543' >"$scratch/stdout" 2>"$scratch/stderr" &
+train="touch started; timeout 90 sleep 87.$$"
+"$PGOBOLT" run --train "$train" >"$scratch/stdout" 2>"$scratch/stderr" &
 pid=$!
 last="pgobolt run, interrupted"
 seconds=0
@@ -179,13 +180,14 @@ while [ ! -e started ] && [ $seconds -lt 180 ]; do
 	sleep 1
 	seconds=$((seconds + 1))
 done
-run 1 run --train 'touch started; timeout 90 sleep 87.6543'
+run 1 run --train "$train"
 stderr_has "another pgobolt run is at work in .pgobolt"
 run 0 status
 stdout_has "running"
 kill -TERM $pid
 wait $pid && fail "an interrupted run ended well"
-ps -e -o args | grep '^sleep 87[.]6543' && fail "what the training started goes on"
+training_ended() { ! ps -e -o args | grep "^sleep 87[.]$$\$"; }
+await training_ended
 [ -e started ] || fail "the training never began"
 run 0 status
 stdout_has "interrupted"

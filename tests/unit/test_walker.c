@@ -38,6 +38,14 @@ static void busy(void)
 	shared->rounds++;
 }
 
+/* Until it is no longer `former`: a busy machine may take its time. */
+static void await_change(const volatile unsigned long *count, unsigned long former)
+{
+	for (unsigned int i = 0; i < 60000 && *count == former; i++)
+		usleep(1000);
+	assert_true(*count != former);
+}
+
 static pid_t start(void (*work)(void))
 {
 	pid_t child;
@@ -77,19 +85,26 @@ static struct pgb_walker *new_walker(pid_t own_child)
 	return walker;
 }
 
-static int tracer_of(pid_t pid)
+struct standing {
+	char state; /* 'S': it sleeps */
+	int tracer;
+};
+
+static struct standing standing_of(pid_t pid)
 {
+	struct standing standing = {.tracer = -1};
 	char path[64], line[256];
-	int tracer = -1;
 	FILE *status;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	status = fopen(path, "r");
 	assert_non_null(status);
-	while (fgets(line, sizeof(line), status))
-		sscanf(line, "TracerPid: %d", &tracer);
+	while (fgets(line, sizeof(line), status)) {
+		sscanf(line, "State: %c", &standing.state);
+		sscanf(line, "TracerPid: %d", &standing.tracer);
+	}
 	fclose(status);
-	return tracer;
+	return standing;
 }
 
 static void a_busy_child_is_walked(void **state)
@@ -111,26 +126,30 @@ static void a_busy_child_is_walked(void **state)
 		/* each branch is behind the target of the one before it */
 		for (size_t b = 1; b < DEPTH; b++)
 			assert_true(walk.branches[b].from >= walk.branches[b - 1].to);
-		assert_int_equal(tracer_of(child), 0);
+		assert_int_equal(standing_of(child).tracer, 0);
 	}
 	assert_int_equal(walked, 20);
 	pgb_walker_free(walker);
 	assert_int_equal(finish(child), 42);
 }
 
-static void doze(void)
+static void sleep_for_good(void)
 {
-	usleep(100000);
+	shared->rounds++;
+	for (;;)
+		pause();
 }
 
 static void others_are_left_alone(void **state)
 {
 	struct pgb_walker *walker = new_walker(0);
-	pid_t child = start(doze);
+	pid_t child = start(sleep_for_good);
 	struct pgb_walk walk;
 
 	(void)state;
-	usleep(20000);
+	await_change(&shared->rounds, 0);
+	while (standing_of(child).state != 'S')
+		usleep(1000);
 	assert_int_equal(pgb_walker_visit(walker, child, child, &walk), PGB_VISIT_IDLE);
 	assert_int_equal(pgb_walker_visit(walker, child, 1, &walk), PGB_VISIT_GONE);
 	kill(child, SIGKILL);
@@ -164,8 +183,7 @@ static void signals_arrive(void **state)
 	unsigned long sent = 0;
 
 	(void)state;
-	while (shared->rounds < 2)
-		usleep(1000);
+	await_change(&shared->rounds, 0); /* the handler is there */
 	for (unsigned int i = 0; i < 200; i++) {
 		unsigned long before = shared->signals;
 
@@ -173,8 +191,7 @@ static void signals_arrive(void **state)
 		sent++;
 		pgb_walker_visit(walker, child, child, &walk);
 		/* SIGUSR1 does not queue: wait for each */
-		for (unsigned int wait = 0; wait < 5000 && shared->signals == before; wait++)
-			usleep(200);
+		await_change(&shared->signals, before);
 	}
 	assert_int_equal(shared->signals, sent);
 	pgb_walker_free(walker);
@@ -208,7 +225,7 @@ static void system_calls_are_not_interrupted(void **state)
 		usleep(i % 97);
 	}
 	pgb_walker_free(walker);
-	assert_true(shared->rounds > 0);
+	await_change(&shared->rounds, 0);
 	assert_int_equal(shared->interrupted, 0);
 	assert_int_equal(finish(child), 42);
 }
@@ -292,17 +309,13 @@ static void a_killed_visitor_leaves_no_trace(void **state)
 			for (;; shared->visits++)
 				pgb_walker_visit(walker, child, child, &walk);
 		}
-		for (unsigned int wait = 0; wait < 20000 && shared->visits == 0; wait++)
-			usleep(100);
-		assert_true(shared->visits > 0);
+		await_change(&shared->visits, 0);
 		usleep(i * 37);
 		kill(visitor, SIGKILL);
 		assert_int_equal(waitpid(visitor, NULL, 0), visitor);
-		assert_int_equal(tracer_of(child), 0);
+		assert_int_equal(standing_of(child).tracer, 0);
 		before = shared->rounds;
-		for (unsigned int wait = 0; wait < 20000 && shared->rounds == before; wait++)
-			usleep(500);
-		assert_true(shared->rounds > before);
+		await_change(&shared->rounds, before);
 	}
 	assert_int_equal(finish(child), 42);
 }
