@@ -100,7 +100,7 @@ static void is_stopped_when_asked(void **state)
 static void endless_output_is_not_kept(void **state)
 {
 	struct pgb_check_job job = {
-		.command = "{} x; yes", .timeout_ns = SECOND, .output_max_bytes = 1000000};
+		.command = "{} x; yes", .timeout_ns = 3 * SECOND, .output_max_bytes = 1000000};
 	struct pgb_check_outcome outcome = run(&job, original);
 
 	(void)state;

@@ -78,10 +78,10 @@ static bool is_running(pid_t pid)
 	return running;
 }
 
-/* Within five seconds. */
+/* Within a minute: who was killed may have to wait for a CPU. */
 static bool disappears(pid_t pid)
 {
-	for (int i = 0; i < 500 && is_running(pid); i++)
+	for (int i = 0; i < 6000 && is_running(pid); i++)
 		usleep(10000);
 	return !is_running(pid);
 }

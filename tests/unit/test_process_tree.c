@@ -34,7 +34,7 @@ static void start(struct family *family, const char *script)
 	assert_int_equal(pgb_process_spawn(&family->process, &spawn, &error), 0);
 	close(ends[1]);
 	family->fd_alive = ends[0];
-	alarm(20);
+	alarm(100);
 	assert_int_equal(read(ends[0], &byte, 1), 1);
 	alarm(0);
 }
@@ -43,7 +43,7 @@ static void expect_all_gone(struct family *family)
 {
 	char byte;
 
-	alarm(20);
+	alarm(100);
 	assert_int_equal(read(family->fd_alive, &byte, 1), 0);
 	alarm(0);
 	close(family->fd_alive);
