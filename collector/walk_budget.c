@@ -145,7 +145,8 @@ bool walk_budget_is_due(const struct walk_budget *budget)
 void walk_budget_begun(struct walk_budget *budget)
 {
 	double interval = interval_ns(budget);
+	double paid_for = budget->bank_ns / budget->share;
 
-	/* what could not be paid for is not made up for */
-	budget->owed_ns = within(budget->owed_ns - interval, 0, interval);
+	/* we may have been kept waiting for a CPU; what cannot be paid for is not made up for */
+	budget->owed_ns = within(budget->owed_ns - interval, 0, fmax(interval, paid_for));
 }

@@ -272,7 +272,7 @@ enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid,
 	char state;
 
 	if (is_pending(walker, tid) || walker->pending_count == PENDING_MOST)
-		return PGB_VISIT_PENDING;
+		return PGB_VISIT_ASKED;
 	/* on its CPU it cannot go on while we look */
 	move_to_cpu(walker, cpu);
 	if (!walker_read_stat_again(files, pid, tid, &state, &cpu, &pending.identity))
@@ -473,6 +473,8 @@ const char *pgb_visit_name(enum pgb_visit visit)
 		return "not ours to trace";
 	case PGB_VISIT_FOREIGN:
 		return "32-bit";
+	case PGB_VISIT_ASKED:
+		return "asked already";
 	case PGB_VISIT_PENDING:
 		return "pending";
 	case PGB_VISITS:

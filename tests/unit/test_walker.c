@@ -140,6 +140,24 @@ static void sleep_for_good(void)
 		pause();
 }
 
+static void who_was_asked_is_not_asked_again(void **state)
+{
+	struct pgb_walker *walker = new_walker(0);
+	pid_t child = start(busy);
+	enum pgb_visit first = PGB_VISIT_IDLE;
+
+	(void)state;
+	for (unsigned int i = 0; i < 200 && first != PGB_VISIT_PENDING; i++) {
+		usleep(500);
+		first = pgb_walker_begin(walker, child, child, -1);
+	}
+	assert_int_equal(first, PGB_VISIT_PENDING);
+	assert_int_equal(pgb_walker_begin(walker, child, child, -1), PGB_VISIT_ASKED);
+	pgb_walker_let_go(walker);
+	pgb_walker_free(walker);
+	assert_int_equal(finish(child), 42);
+}
+
 static void others_are_left_alone(void **state)
 {
 	struct pgb_walker *walker = new_walker(0);
@@ -332,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_busy_child_is_walked),
+		cmocka_unit_test(who_was_asked_is_not_asked_again),
 		cmocka_unit_test(others_are_left_alone),
 		cmocka_unit_test(signals_arrive),
 		cmocka_unit_test(system_calls_are_not_interrupted),

@@ -34,6 +34,7 @@ enum pgb_visit {
 	PGB_VISIT_TRACED,    /* somebody else traces it */
 	PGB_VISIT_FORBIDDEN, /* not ours: setuid, another user, yama */
 	PGB_VISIT_FOREIGN,   /* 32-bit or another instruction set */
+	PGB_VISIT_ASKED,     /* it was asked to stop before, and did not yet; or too many were */
 	PGB_VISIT_PENDING,   /* it will stop when it next runs: see pgb_walker_collect() */
 	PGB_VISITS
 };
@@ -78,8 +79,8 @@ void pgb_walker_free(struct pgb_walker *walker);
 
 /*
  * Ask a thread to stop. PENDING: it will, when the scheduler next lets it run, at once or, on a
- * crowded machine, much later; anything else is the outcome. `cpu` is where it ran just now; -1:
- * not known.
+ * crowded machine, much later; anything else is the outcome, ASKED that no visit was begun. `cpu` is
+ * where it ran just now; -1: not known.
  */
 enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid, int cpu);
 /*
