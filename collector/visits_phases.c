@@ -16,16 +16,17 @@ static const float neighbour_part = 0.5f;
 
 struct phases {
 	const struct visits_set *set;
-	float *sums; /* of each phase, by place */
-	double *norms;
+	float *sums;	 /* of looks, by place and phase */
+	double *squares; /* of the sums, by phase */
 	uint32_t count;
 	float *look; /* of one visit, by place; 0 where it is not */
 	PGB_ARRAY(uint32_t) touched;
 };
 
-static float *sum_of(struct phases *phases, uint32_t phase)
+/* By place, then by phase: one that looks compares itself with all phases at once. */
+static float *sums_of(struct phases *phases, uint32_t place)
 {
-	return phases->sums + (size_t)phase * phases->set->look_places;
+	return phases->sums + (size_t)place * VISITS_PHASES;
 }
 
 static void look_at(struct phases *phases, size_t number, float part)
@@ -63,32 +64,28 @@ static void look(struct phases *phases, size_t number)
 	}
 }
 
-static double alike(struct phases *phases, uint32_t phase)
-{
-	const float *sum = sum_of(phases, phase);
-	double product = 0;
-
-	if (phases->norms[phase] == 0)
-		return 0;
-	for (size_t i = 0; i < phases->touched.count; i++) {
-		uint32_t place = phases->touched.items[i];
-
-		product += (double)(phases->look[place] * sum[place]);
-	}
-	return product / sqrt(phases->norms[phase]);
-}
-
 static uint32_t most_alike(struct phases *phases, double *best)
 {
+	float products[VISITS_PHASES] = {0};
 	uint32_t found = 0;
 
-	*best = -1;
-	for (uint32_t i = 0; i < phases->count; i++) {
-		double here = alike(phases, i);
+	for (size_t i = 0; i < phases->touched.count; i++) {
+		uint32_t place = phases->touched.items[i];
+		const float *sums = sums_of(phases, place);
+		float part = phases->look[place];
 
-		if (here > *best) {
-			*best = here;
-			found = i;
+		for (uint32_t phase = 0; phase < VISITS_PHASES; phase++)
+			products[phase] += part * sums[phase];
+	}
+	*best = -1;
+	for (uint32_t phase = 0; phase < phases->count; phase++) {
+		double alike = phases->squares[phase] > 0
+				       ? (double)products[phase] / sqrt(phases->squares[phase])
+				       : 0;
+
+		if (alike > *best) {
+			*best = alike;
+			found = phase;
 		}
 	}
 	return found;
@@ -96,14 +93,12 @@ static uint32_t most_alike(struct phases *phases, double *best)
 
 static void join(struct phases *phases, uint32_t phase)
 {
-	float *sum = sum_of(phases, phase);
-
 	for (size_t i = 0; i < phases->touched.count; i++) {
 		uint32_t place = phases->touched.items[i];
-		float part = phases->look[place];
+		float part = phases->look[place], *sum = sums_of(phases, place) + phase;
 
-		phases->norms[phase] += (double)(part * (2 * sum[place] + part));
-		sum[place] += part;
+		phases->squares[phase] += (double)(part * (2 * *sum + part));
+		*sum += part;
 	}
 }
 
@@ -113,7 +108,7 @@ uint32_t visits_find_phases(struct visits_set *set)
 	double best;
 
 	phases.sums = pgb_calloc((size_t)VISITS_PHASES * set->look_places + 1, sizeof(float));
-	phases.norms = pgb_calloc(VISITS_PHASES, sizeof(double));
+	phases.squares = pgb_calloc(VISITS_PHASES, sizeof(double));
 	phases.look = pgb_calloc((size_t)set->look_places + 1, sizeof(float));
 	for (size_t i = 0; i < set->count; i++) {
 		uint32_t phase;
@@ -129,7 +124,7 @@ uint32_t visits_find_phases(struct visits_set *set)
 		set->items[i].phase = most_alike(&phases, &best);
 	}
 	free(phases.sums);
-	free(phases.norms);
+	free(phases.squares);
 	free(phases.look);
 	pgb_array_release(&phases.touched);
 	return phases.count;

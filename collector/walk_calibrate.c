@@ -21,7 +21,7 @@ enum {
 	MISSED_LEAST_NS = 2 * 1000,
 	MISSED_MOST_NS = 30 * 1000,
 	MISSED_USUAL_NS = 10 * 1000,
-	COLD_NS = 40 * 1000,
+	COLD_NS = 25 * 1000,
 };
 
 /*
