@@ -29,12 +29,12 @@ enum {
 	REST_LEAST_NS = 200 * 1000,
 	YOUNG_TRIES = 3,
 	/*
-	 * A cache line and a page of data that are touched take as long as so many instructions, on
-	 * average over those that are near and those that are not: with these, and half or twice
-	 * them, CPython, SQLite and Lua come near to their exact counts.
+	 * A cache line of data takes as long as so many instructions, when it is accessed all the
+	 * time and when it is not. With these, and half or twice them, CPython, SQLite and Lua come
+	 * near to their exact counts.
 	 */
-	LINE_INSTRUCTIONS = 5,
-	PAGE_INSTRUCTIONS = 20,
+	NEAR_LINE_INSTRUCTIONS = 2,
+	FAR_LINE_INSTRUCTIONS = 20,
 };
 
 struct feed_walk {
@@ -183,7 +183,8 @@ static void on_stopped(void *context, const struct pgb_walk *visit)
 /* How long its instructions take, in percent of those that find all data at hand. */
 static uint64_t slowness(const struct pgb_lookahead_result *result)
 {
-	uint64_t waits = LINE_INSTRUCTIONS * result->lines + PAGE_INSTRUCTIONS * result->pages;
+	uint64_t waits = NEAR_LINE_INSTRUCTIONS * result->near_lines +
+			 FAR_LINE_INSTRUCTIONS * result->far_lines;
 
 	return 100 + 100 * waits / (result->instructions + 1);
 }

@@ -118,15 +118,6 @@ static void memory_begin(struct look_memory *memory, const struct pgb_lookahead_
 	}
 }
 
-static uint64_t count_lines(const struct look_memory *memory)
-{
-	uint64_t count = 0;
-
-	for (uint32_t i = 0; i < memory->used; i++)
-		count += (uint64_t)__builtin_popcountll(memory->lines[i]);
-	return count;
-}
-
 void pgb_lookahead_limit(struct pgb_lookahead *look, uint64_t instructions)
 {
 	look->instructions_asked = instructions;
@@ -158,8 +149,7 @@ void pgb_lookahead_run(struct pgb_lookahead *look, struct pgb_lookahead_code *co
 		result->end = PGB_LOOKAHEAD_DEPTH;
 	result->end_address = look->registers.pc;
 	result->pages_read += look->memory.used;
-	result->lines = count_lines(&look->memory);
-	result->pages = look->memory.used;
+	look_count_lines(look);
 	look->code = NULL;
 	look->branches = NULL;
 	look->result = NULL;

@@ -21,6 +21,7 @@ enum {
 	LOOK_STORE_BYTES_MAX = 128 * 1024 * 1024,
 	LOOK_INSTRUCTION_MAX = 16, /* bytes */
 	LOOK_INSTRUCTIONS_PER_BRANCH = 256,
+	LOOK_SEEN_LINES = 32768, /* power of two */
 };
 
 /* Pages of the thread as this run sees them: read once, written here only. */
@@ -79,11 +80,22 @@ struct look_code_entry {
 };
 
 struct pgb_lookahead_code {
+	uint64_t space; /* number of this address space, from 1; 0: no run yet */
+	uint32_t runs;
 	struct look_code_entry *entries; /* open addressing */
 	uint32_t capacity, count;
 	uint32_t epoch;
 	const struct look_code_store *store; /* whose pages these are, */
 	uint32_t generation;		     /* .. and as of when */
+};
+
+/* When cache lines of data were last accessed, of all address spaces; what collides is forgotten.
+ */
+struct look_lines {
+	struct {
+		uint32_t tag, run;
+	} seen[LOOK_SEEN_LINES];
+	uint64_t spaces;
 };
 
 struct look_machine;
@@ -119,6 +131,7 @@ struct pgb_lookahead {
 	struct look_machine *machine;
 	struct look_memory memory;
 	struct look_code_store store;
+	struct look_lines lines;
 	struct pgb_lookahead_code *code;
 	/* where the run is: fetches from one page need no search */
 	struct look_code_page *page;
@@ -132,6 +145,8 @@ struct pgb_lookahead {
 	struct pgb_lookahead_registers registers;
 };
 
+/* Of the run that ends: result->near_lines and far_lines. */
+void look_count_lines(struct pgb_lookahead *look);
 /* Before a run with this code. */
 void look_code_begin(struct pgb_lookahead *look, struct pgb_lookahead_code *code);
 void look_store_clear(struct pgb_lookahead *look);

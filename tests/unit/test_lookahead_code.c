@@ -111,25 +111,70 @@ static void many_pages(void **state)
 	pgb_lookahead_free(look);
 }
 
+static void assert_lines(const struct outcome *outcome, uint64_t near, uint64_t far)
+{
+	assert_int_equal(outcome->result.end, PGB_LOOKAHEAD_SYSCALL);
+	assert_int_equal(outcome->result.near_lines, near);
+	assert_int_equal(outcome->result.far_lines, far);
+}
+
 /* Data, not code: the stack in one line, the page behind the code in two. */
-static void touched_lines(void **state)
+static void accessed_lines(void **state)
 {
 	/* push rax; mov al,[rip+0xff9]; mov al,[rip+0xff3]; mov al,[rip+0x102d]; syscall */
 	static const char bytes[] = "\x50\x8a\x05\xf9\x0f\x00\x00\x8a\x05\xf3\x0f\x00\x00"
 				    "\x8a\x05\x2d\x10\x00\x00\x0f\x05";
 	struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_X86_64);
-	struct memory memory = {.has_behind = true};
+	struct pgb_lookahead_code *code = pgb_lookahead_code_new();
+	struct memory memory = {.has_behind = true},
+		      other = {.code = {0x0f, 0x05}, .moved = 16 * PAGE};
 	struct outcome outcome;
 
 	(void)state;
 	memcpy(memory.code, bytes, sizeof(bytes));
-	for (unsigned int i = 0; i < 2; i++) { /* each run anew */
-		run_fresh(look, &memory, 0, &outcome);
-		assert_int_equal(outcome.result.end, PGB_LOOKAHEAD_SYSCALL);
-		assert_int_equal(outcome.result.lines, 3);
-		assert_int_equal(outcome.result.pages, 2);
-	}
+	run(look, code, &memory, 0, &outcome);
+	assert_lines(&outcome, 0, 3);
+	for (unsigned int i = 0; i < 30; i++)
+		run(look, code, &other, 0, &outcome);
+	assert_lines(&outcome, 0, 0);
+	run(look, code, &memory, 0, &outcome);
+	assert_lines(&outcome, 3, 0);
+	for (unsigned int i = 0; i < 31; i++)
+		run(look, code, &other, 0, &outcome);
+	run(look, code, &memory, 0, &outcome);
+	assert_lines(&outcome, 0, 3);
+	/* the same addresses of another */
+	run_fresh(look, &memory, 0, &outcome);
+	assert_lines(&outcome, 0, 3);
+	pgb_lookahead_code_free(code);
 	pgb_lookahead_free(look);
+}
+
+/* Lines in a row, of the page behind the code. */
+static void rows_of_lines(void **state)
+{
+	static const struct {
+		unsigned int lines, far;
+	} rows[] = {{1, 1}, {8, 8}, {9, 0}, {64, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pgb_lookahead *look = pgb_lookahead_new(PGB_INSN_X86_64);
+		struct memory memory = {.has_behind = true};
+		uint8_t *at = memory.code;
+		struct outcome outcome;
+
+		for (unsigned int line = 0; line < rows[i].lines; line++, at += 6) {
+			uint32_t away = PAGE + 64 * line - (uint32_t)(at + 6 - memory.code);
+
+			memcpy(at, "\x8a\x05", 2); /* mov al,[rip+away] */
+			memcpy(at + 2, &away, sizeof(away));
+		}
+		memcpy(at, "\x0f\x05", 2);
+		run_fresh(look, &memory, 0, &outcome);
+		assert_lines(&outcome, 0, rows[i].far);
+		pgb_lookahead_free(look);
+	}
 }
 
 /* mov rax,[rip+0xf9]; call +1; hlt; jmp +0; syscall */
@@ -241,7 +286,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changed_code),
 		cmocka_unit_test(many_pages),
-		cmocka_unit_test(touched_lines),
+		cmocka_unit_test(accessed_lines),
+		cmocka_unit_test(rows_of_lines),
 		cmocka_unit_test(same_code_elsewhere),
 		cmocka_unit_test(instruction_across_pages),
 	};

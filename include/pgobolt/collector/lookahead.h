@@ -70,7 +70,12 @@ struct pgb_lookahead_result {
 	uint64_t decisions; /* conditional outcomes and targets of indirect branches and returns */
 	uint64_t instructions;
 	uint64_t pages_read;
-	uint64_t lines, pages; /* of data that were accessed: cache lines, and pages of 4 KiB */
+	/*
+	 * Cache lines of data that were accessed: those that the last runs in this address space
+	 * accessed too, and those that they did not; of the latter not the long rows, which
+	 * processors fetch ahead.
+	 */
+	uint64_t near_lines, far_lines;
 	bool code_changed; /* a page of code was not what it had been when it was decoded */
 };
 
