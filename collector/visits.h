@@ -14,9 +14,9 @@
  *
  * Where all these weights are about 1 they are left at 1: what would differ is noise.
  *
- * Besides, each visit counts by how fast it is taken to be: less when it touches memory that others do not,
- * and less, down to half, when it passes code where no visit to its process was before. What runs for
- * the first time finds caches and branch predictors cold.
+ * Besides, each visit counts by how fast it is taken to be: less when it touches memory that the
+ * visits before did not, and less, down to half, when it passes code where no visit to its process
+ * was before. What runs for the first time finds caches and branch predictors cold.
  */
 #ifndef PGOBOLT_COLLECTOR_VISITS_H
 #define PGOBOLT_COLLECTOR_VISITS_H
