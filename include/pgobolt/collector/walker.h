@@ -79,8 +79,8 @@ void pgb_walker_free(struct pgb_walker *walker);
 
 /*
  * Ask a thread to stop. PENDING: it will, when the scheduler next lets it run, at once or, on a
- * crowded machine, much later; anything else is the outcome, ASKED that no visit was begun. `cpu` is
- * where it ran just now; -1: not known.
+ * crowded machine, much later; anything else is the outcome, ASKED that no visit was begun. `cpu`
+ * is where it ran just now; -1: not known.
  */
 enum pgb_visit pgb_walker_begin(struct pgb_walker *walker, pid_t pid, pid_t tid, int cpu);
 /*
