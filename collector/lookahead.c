@@ -21,7 +21,8 @@ static uint8_t *page_miss(struct look_memory *memory, uint64_t page)
 	bytes = memory->pages + (size_t)memory->used * LOOK_PAGE;
 	if (memory->thread->read(memory->thread->context, page * LOOK_PAGE, bytes, LOOK_PAGE) < 0)
 		return NULL;
-	memory->lines[memory->used] = 0;
+	memory->accessed[memory->used].number = page;
+	memory->accessed[memory->used].lines = 0;
 	memory->slots[slot].page = page;
 	memory->slots[slot].run = memory->run;
 	memory->slots[slot].index = memory->used++;
@@ -39,7 +40,8 @@ uint8_t *look_page(struct look_memory *memory, uint64_t address)
 			return NULL;
 		memory->last_page = page;
 		memory->last_bytes = bytes;
-		memory->last_lines = &memory->lines[(size_t)(bytes - memory->pages) / LOOK_PAGE];
+		memory->last_lines =
+			&memory->accessed[(size_t)(bytes - memory->pages) / LOOK_PAGE].lines;
 	}
 	*memory->last_lines |= UINT64_C(1) << address % LOOK_PAGE / LOOK_LINE;
 	return memory->last_bytes;

@@ -55,8 +55,6 @@ void look_count_lines(struct pgb_lookahead *look)
 	if (look->code->space == 0)
 		look->code->space = ++look->lines.spaces;
 	look->code->runs++;
-	for (uint32_t i = 0; i < LOOK_PAGE_SLOTS; i++)
-		if (memory->slots[i].run == memory->run)
-			count_page(look, memory->slots[i].page,
-				   memory->lines[memory->slots[i].index]);
+	for (uint32_t i = 0; i < memory->used; i++)
+		count_page(look, memory->accessed[i].number, memory->accessed[i].lines);
 }

@@ -37,8 +37,11 @@ struct look_memory {
 	uint64_t last_page;
 	uint8_t *last_bytes;
 	uint64_t *last_lines;
-	uint8_t *pages;			/* LOOK_PAGES_MAX of them */
-	uint64_t lines[LOOK_PAGES_MAX]; /* of each page, those that were accessed */
+	uint8_t *pages; /* LOOK_PAGES_MAX of them */
+	struct {
+		uint64_t number; /* address / LOOK_PAGE */
+		uint64_t lines;	 /* bits: those that were accessed */
+	} accessed[LOOK_PAGES_MAX];
 	bool full;
 };
 
