@@ -284,6 +284,12 @@ bool pgb_elf_image_has_symbols(const struct pgb_elf_image *image)
 	return pgb_elf_image_find_section(image, ".symtab") != NULL;
 }
 
+bool pgb_elf_image_is_optimized(const struct pgb_elf_image *image)
+{
+	return pgb_elf_image_find_section(image, ".note.bolt_info") != NULL ||
+	       pgb_elf_image_find_section(image, ".bolt.org.text") != NULL;
+}
+
 bool pgb_elf_image_has_code_relocations(const struct pgb_elf_image *image)
 {
 	return pgb_elf_image_find_section(image, ".rela.text") != NULL;

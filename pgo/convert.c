@@ -122,6 +122,11 @@ static int open_target(struct pgb_conversion *conversion, size_t index, struct p
 	target->profile = pgb_profile_new();
 	converted.name = pgb_dup(base_name(target->path));
 	code = pgb_elf_image_open(&target->image, target->path, error);
+	if (code == 0 && pgb_elf_image_is_optimized(target->image)) {
+		code = pgb_fail(error, PGB_E_NOT_SUITABLE,
+				"%s: llvm-bolt made it, and does not do so twice", target->path);
+		pgb_remedy(error, "record and convert the binary that the linker made");
+	}
 	if (code == 0)
 		code = pgb_binary_read(&target->binary, target->path, target->path, error);
 	converted.id = pgb_binary_id(&target->binary);

@@ -105,6 +105,9 @@ static int edges_to_profile(const struct pgb_recording_item *item, struct pgb_el
 	/* llvm-bolt refuses it; and the libraries of a distribution are many and large. */
 	if (!pgb_elf_image_has_symbols(image))
 		return pgb_fail(error, PGB_E_NOT_SUITABLE, "it is stripped (no .symtab)");
+	if (pgb_elf_image_is_optimized(image))
+		return pgb_fail(error, PGB_E_NOT_SUITABLE,
+				"llvm-bolt made it: record the one that the linker made");
 	return add_branches(item, image, made, error);
 }
 

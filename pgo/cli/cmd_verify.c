@@ -22,11 +22,6 @@ static const struct pgb_option table[] = {
 	{.name = NULL},
 };
 
-static bool is_optimized(const struct pgb_elf_image *image)
-{
-	return pgb_elf_image_find_section(image, ".note.bolt_info") != NULL;
-}
-
 /* One binary: is it fit? With a profile: does that belong to it? */
 static int verify_before(const struct verify_options *options, const char *path,
 			 struct pgb_elf_image *image, struct pgb_findings *findings,
@@ -115,7 +110,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 
 	if (code != 0)
 		return code;
-	if (original == NULL && is_optimized(image)) {
+	if (original == NULL && pgb_elf_image_is_optimized(image)) {
 		pgb_fail(error, PGB_E_USAGE,
 			 "%s is llvm-bolt's output: to check it takes the original", path);
 		code = pgb_remedy(error, "pgobolt verify %s ORIGINAL", path);

@@ -293,6 +293,10 @@ if [ -x "${real%/*}/llvm-strip" ]; then
 	run 0 verify x app
 fi
 
+# it keeps the build ID, but a profile of it fits nothing
+run 1 convert -b app.bolt app.fdata
+stderr_has 'llvm-bolt made it'
+
 # GNU strip breaks it, and verify sees that
 if command -v strip >/dev/null && strip --version 2>/dev/null | grep -q GNU; then
 	cp app.bolt broken

@@ -91,6 +91,8 @@ uint64_t pgb_elf_image_secondary_entry(const struct pgb_elf_image *image, uint32
 /* Does the file end before its section table does, which stands at the end of most? */
 bool pgb_elf_image_is_cut(const struct pgb_elf_image *image);
 bool pgb_elf_image_has_symbols(const struct pgb_elf_image *image);
+/* Did llvm-bolt make it? It keeps the build ID of what it was given, but not the addresses. */
+bool pgb_elf_image_is_optimized(const struct pgb_elf_image *image);
 /* Relocation sections against executable code are there (-Wl,--emit-relocs). */
 bool pgb_elf_image_has_code_relocations(const struct pgb_elf_image *image);
 
