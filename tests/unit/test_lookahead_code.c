@@ -284,12 +284,9 @@ static void instruction_across_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(changed_code),
-		cmocka_unit_test(many_pages),
-		cmocka_unit_test(accessed_lines),
-		cmocka_unit_test(rows_of_lines),
-		cmocka_unit_test(same_code_elsewhere),
-		cmocka_unit_test(instruction_across_pages),
+		cmocka_unit_test(changed_code),	       cmocka_unit_test(many_pages),
+		cmocka_unit_test(accessed_lines),      cmocka_unit_test(rows_of_lines),
+		cmocka_unit_test(same_code_elsewhere), cmocka_unit_test(instruction_across_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
