@@ -46,7 +46,7 @@ stdout_lacks 'A  true'
 stdout_has 'wall time, '
 
 # the clock ends it
-run 0 bench --time 1s --precision 0.0001 'sleep 0.02'
+run 0 bench --time 3s --precision 0.0001 'sleep 0.02'
 stdout_has 'Next: for +-'
 
 # what the programs say about themselves

@@ -114,7 +114,7 @@ run 137 record -s instrument --server -- ./life kill
 counted 50000
 run 3 record -s instrument --server -- ./life quick-exit
 counted 50000
-run 0 record -s instrument -d 1 -- ./life long
+run 0 record -s instrument -d 3 -- ./life long
 counted 50000
 rm -rf pgobolt.data pgobolt.data.old
 
@@ -154,7 +154,7 @@ stderr_has "stripped"
 run 125 record -s instrument -- ./plain
 stderr_has "-Wl,-q"
 stderr_has "--for FILE"
-run 0 record -d 1 -- ./plain long
+run 0 record -d 3 -- ./plain long
 stderr_has "Source: "
 
 ### a shared library, counted in whoever loads it

@@ -189,7 +189,7 @@ static pid_t start(const char *path, char **command)
 		_exit(127);
 	}
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	for (unsigned int i = 0; i < 500; i++) {
+	for (unsigned int i = 0; i < 3000; i++) {
 		connection = socket(AF_UNIX, SOCK_STREAM, 0);
 		if (connect(connection, (struct sockaddr *)&address, sizeof(address)) == 0)
 			return pid;

@@ -244,7 +244,9 @@ static void system_calls_are_not_interrupted(void **state)
 	}
 	pgb_walker_free(walker);
 	await_change(&shared->rounds, 0);
+#ifdef __x86_64__ /* elsewhere ptrace cannot have the call made again: see walker.h */
 	assert_int_equal(shared->interrupted, 0);
+#endif
 	assert_int_equal(finish(child), 42);
 }
 
