@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -54,6 +55,8 @@ static pid_t start(void (*work)(void))
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
+		/* a test that fails may not leave it behind, busy for ever */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (!shared->stop)
 			work();
 		_exit(42);
