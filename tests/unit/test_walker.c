@@ -324,7 +324,7 @@ static void a_killed_visitor_leaves_no_trace(void **state)
 
 		shared->visits = 0;
 		visitor = fork();
-
+		assert_true(visitor >= 0);
 		if (visitor == 0) {
 			struct pgb_walk walk;
 
