@@ -234,6 +234,15 @@ static char *recorded_words(const struct pgb_pipeline *pipeline)
 	return words;
 }
 
+/* Nobody waits for the program meanwhile: four times what `record` takes by itself. */
+static const char *overhead_option(const struct pgb_pipeline_config *config)
+{
+	bool may_walk = config->source == NULL || strcmp(config->source, "auto") == 0 ||
+			strcmp(config->source, "walk") == 0;
+
+	return may_walk ? " --max-overhead 40" : "";
+}
+
 /* One recording: FOLDER/NAME, anew. */
 static void plan_recording(struct pgb_pipeline *pipeline, enum pgb_step_index step,
 			   const char *name)
@@ -244,8 +253,8 @@ static void plan_recording(struct pgb_pipeline *pipeline, enum pgb_step_index st
 	char *source = config->source ? quoted(config->source) : NULL;
 
 	add(pipeline, step, "rm -rf %s %s.old", folder, folder);
-	add(pipeline, step, "pgobolt record%s%s -o %s --for %s -- %s", source ? " --source " : "",
-	    source ? source : "", folder, binary, words);
+	add(pipeline, step, "pgobolt record%s%s%s -o %s --for %s -- %s", source ? " --source " : "",
+	    source ? source : "", overhead_option(config), folder, binary, words);
 	free(path);
 	free(folder);
 	free(binary);

@@ -104,6 +104,8 @@ stdout_has "pgobolt build --plain --strict -- make"
 stdout_has "pgobolt train --new --weight 3 -- "
 stdout_has "pgobolt record --source ip -o .pgobolt/run/recording --for ./app -- "
 stdout_has "20000000 ) && ( "
+run 0 run --dry-run --source walk
+stdout_has "pgobolt record --source walk --max-overhead 40 -o "
 run 0 run --dry-run --record-time 7s --record '{} 3'
 stdout_has " 3 ) || exit; [ "
 stdout_lacks "kept from before"
