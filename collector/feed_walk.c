@@ -34,7 +34,7 @@ enum {
 	 * near to their exact counts.
 	 */
 	NEAR_LINE_INSTRUCTIONS = 2,
-	FAR_LINE_INSTRUCTIONS = 20,
+	FAR_LINE_INSTRUCTIONS = 40,
 };
 
 struct feed_walk {
