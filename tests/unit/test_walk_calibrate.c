@@ -22,7 +22,7 @@ static void prices_are_within_reason(void **state)
 		struct walk_prices prices = {0};
 
 		walk_calibrate(&prices);
-		assert_in_range(prices.visit_ns, 40000, 200000);
+		assert_in_range(prices.visit_ns, 30000, 200000);
 		assert_in_range(prices.ticket_ns, 1000, 100000);
 		assert_in_range(prices.task_ns, 1000, 200000);
 		assert_true(prices.visit_ns > prices.ticket_ns);
