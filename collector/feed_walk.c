@@ -30,8 +30,8 @@ enum {
 	YOUNG_TRIES = 3,
 	/*
 	 * A cache line of data takes as long as so many instructions, when it is accessed all the
-	 * time and when it is not. With these, and half or twice them, CPython, SQLite and Lua come
-	 * near to their exact counts.
+	 * time and when it is not: chosen on recordings of CPython, SQLite and Lua, which differ in
+	 * what fits best.
 	 */
 	NEAR_LINE_INSTRUCTIONS = 2,
 	FAR_LINE_INSTRUCTIONS = 40,

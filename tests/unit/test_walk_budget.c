@@ -179,6 +179,25 @@ static void money_is_not_hoarded(void **state)
 	assert_true(walk_budget_rest_ns(&budget) <= 100 * MS);
 }
 
+/* A recorder that waited for a CPU visits later what is paid for, and no more than that. */
+static void what_is_late_is_made_up_for(void **state)
+{
+	struct walk_budget budget;
+	unsigned int visits = 0;
+
+	(void)state;
+	walk_budget_begin(&budget, 10, &nothing);
+	walk_budget_tickets(&budget, 1, 40 * MS);
+	for (; walk_budget_is_due(&budget) && visits < 1000; visits++)
+		walk_budget_begun(&budget);
+	assert_in_range(visits, 10, 999);
+	walk_budget_tickets(&budget, 1, 40 * MS);
+	walk_budget_own(&budget, 1, true);
+	walk_budget_own(&budget, 20 * MS, false);
+	walk_budget_begun(&budget);
+	assert_true((uint64_t)budget.owed_ns <= walk_budget_interval_ns(&budget));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +207,7 @@ int main(void)
 		cmocka_unit_test(own_time_is_on_the_bill_unless_it_is_free),
 		cmocka_unit_test(the_count_has_the_last_word),
 		cmocka_unit_test(money_is_not_hoarded),
+		cmocka_unit_test(what_is_late_is_made_up_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
