@@ -59,18 +59,10 @@ char *pgb_pipeline_output(const struct pgb_pipeline *pipeline, size_t step)
 
 /* ---- words */
 
-/* A word for the shell; the caller frees it. */
-static char *quoted(const char *word)
-{
-	const char *argv[] = {word, NULL};
-
-	return pgb_process_command_line(argv);
-}
-
 /* {} is the binary's path. */
 static char *expand(const struct pgb_pipeline *pipeline, const char *command)
 {
-	char *path = quoted(pipeline->binary);
+	char *path = pgb_pipeline_quoted(pipeline->binary);
 	struct pgb_text text = {0};
 	const char *at;
 
@@ -109,7 +101,7 @@ static char *program_words(const char *command)
 
 	if (is_plain(command))
 		return pgb_dup(command);
-	word = quoted(command);
+	word = pgb_pipeline_quoted(command);
 	words = pgb_format("/bin/sh -c %s", word);
 	free(word);
 	return words;
@@ -141,7 +133,7 @@ static char *state_option(const struct pgb_pipeline *pipeline)
 
 	if (strcmp(pipeline->config->state, PGB_STATE_DEFAULT) == 0)
 		return pgb_dup("");
-	folder = quoted(pipeline->config->state);
+	folder = pgb_pipeline_quoted(pipeline->config->state);
 	option = pgb_format(" --state %s", folder);
 	free(folder);
 	return option;
@@ -149,7 +141,7 @@ static char *state_option(const struct pgb_pipeline *pipeline)
 
 static char *quoted_output(const struct pgb_pipeline *pipeline, size_t step)
 {
-	char *path = pgb_pipeline_output(pipeline, step), *word = quoted(path);
+	char *path = pgb_pipeline_output(pipeline, step), *word = pgb_pipeline_quoted(path);
 
 	free(path);
 	return word;
@@ -159,8 +151,8 @@ static void plan_build(struct pgb_pipeline *pipeline, enum pgb_step_index step, 
 {
 	const struct pgb_pipeline_config *config = pipeline->config;
 	char *copy = quoted_output(pipeline, step), *state = state_option(pipeline);
-	char *words = program_words(config->build), *binary = quoted(config->binary);
-	char *folder = quoted(pipeline->folder);
+	char *words = program_words(config->build), *binary = pgb_pipeline_quoted(config->binary);
+	char *folder = pgb_pipeline_quoted(pipeline->folder);
 
 	if (config->clean) {
 		char *clean = program_words(config->clean);
@@ -181,7 +173,8 @@ static void plan_build(struct pgb_pipeline *pipeline, enum pgb_step_index step, 
 
 char *pgb_pipeline_place(const struct pgb_pipeline *pipeline, enum pgb_step_index step)
 {
-	char *copy = quoted_output(pipeline, step), *binary = quoted(pipeline->config->binary);
+	char *copy = quoted_output(pipeline, step),
+	     *binary = pgb_pipeline_quoted(pipeline->config->binary);
 	char *line = pgb_format("rm -f %s && cp -p %s %s", binary, copy, binary);
 
 	free(copy);
@@ -248,9 +241,10 @@ static void plan_recording(struct pgb_pipeline *pipeline, enum pgb_step_index st
 			   const char *name)
 {
 	const struct pgb_pipeline_config *config = pipeline->config;
-	char *path = pgb_format("%s/%s", pipeline->folder, name), *folder = quoted(path);
-	char *binary = quoted(config->binary), *words = recorded_words(pipeline);
-	char *source = config->source ? quoted(config->source) : NULL;
+	char *path = pgb_format("%s/%s", pipeline->folder, name),
+	     *folder = pgb_pipeline_quoted(path);
+	char *binary = pgb_pipeline_quoted(config->binary), *words = recorded_words(pipeline);
+	char *source = config->source ? pgb_pipeline_quoted(config->source) : NULL;
 
 	add(pipeline, step, "rm -rf %s %s.old", folder, folder);
 	add(pipeline, step, "pgobolt record%s%s%s -o %s --for %s -- %s", source ? " --source " : "",
@@ -266,7 +260,7 @@ static void plan_training(struct pgb_pipeline *pipeline)
 {
 	const struct pgb_pipeline_config *config = pipeline->config;
 	char *state = state_option(pipeline), *done = quoted_output(pipeline, STEP_TRAINING);
-	char *id = pgb_format("%s/profile/id", config->state), *id_word = quoted(id);
+	char *id = pgb_format("%s/profile/id", config->state), *id_word = pgb_pipeline_quoted(id);
 
 	add_place(pipeline, STEP_TRAINING, STEP_INSTRUMENTED);
 	for (size_t i = 0; i < config->training_count; i++) {
@@ -292,8 +286,9 @@ static void plan_training(struct pgb_pipeline *pipeline)
 
 static void plan_sampling(struct pgb_pipeline *pipeline)
 {
-	char *binary = quoted(pipeline->config->binary);
-	char *profile = quoted_output(pipeline, STEP_TRAINING), *folder = quoted(pipeline->folder);
+	char *binary = pgb_pipeline_quoted(pipeline->config->binary);
+	char *profile = quoted_output(pipeline, STEP_TRAINING),
+	     *folder = pgb_pipeline_quoted(pipeline->folder);
 
 	add_place(pipeline, STEP_TRAINING, STEP_INSTRUMENTED);
 	plan_recording(pipeline, STEP_TRAINING, "sampling");
@@ -320,9 +315,10 @@ static void plan_pgo(struct pgb_pipeline *pipeline)
 static void plan_bolt(struct pgb_pipeline *pipeline)
 {
 	const struct pgb_pipeline_config *config = pipeline->config;
-	char *input = quoted_output(pipeline, STEP_PGO), *folder = quoted(pipeline->folder);
+	char *input = quoted_output(pipeline, STEP_PGO),
+	     *folder = pgb_pipeline_quoted(pipeline->folder);
 	char *output = quoted_output(pipeline, STEP_BOLT);
-	char *tool = config->llvm_bolt ? quoted(config->llvm_bolt) : NULL;
+	char *tool = config->llvm_bolt ? pgb_pipeline_quoted(config->llvm_bolt) : NULL;
 
 	add(pipeline, STEP_BOLT,
 	    "mkdir -p %s/bolt && pgobolt optimize%s%s --profile %s/recording -o %s %s%s%s", folder,
@@ -364,7 +360,8 @@ static bool can_link(const struct pgb_pipeline *pipeline)
 static char *with_variant(const struct pgb_pipeline *pipeline, enum pgb_step_index variant,
 			  const char *command)
 {
-	char *copy = quoted_output(pipeline, variant), *binary = quoted(pipeline->config->binary);
+	char *copy = quoted_output(pipeline, variant),
+	     *binary = pgb_pipeline_quoted(pipeline->config->binary);
 	char *line = pgb_format("%s %s %s; %s", can_link(pipeline) ? "ln -f" : "cp -fp", copy,
 				binary, command);
 
@@ -373,10 +370,30 @@ static char *with_variant(const struct pgb_pipeline *pipeline, enum pgb_step_ind
 	return line;
 }
 
+/*
+ * Of the builds the PGO one was made last: beside its objects make would take the baseline for
+ * outdated, and link it anew from them.
+ */
+static void touch_variants(struct pgb_pipeline *pipeline, enum pgb_step_index step)
+{
+	struct pgb_text line = {0};
+
+	pgb_text_add(&line, "touch -c");
+	for (size_t i = 0; i < VARIANTS; i++) {
+		char *copy = quoted_output(pipeline, variants[i]);
+
+		pgb_text_addf(&line, " %s", copy);
+		free(copy);
+	}
+	add(pipeline, step, "%s", line.data);
+	pgb_text_release(&line);
+}
+
 static void plan_check(struct pgb_pipeline *pipeline)
 {
 	char *command = expand(pipeline, pipeline->config->check);
 
+	touch_variants(pipeline, STEP_CHECK);
 	for (size_t i = 0; i < VARIANTS; i++)
 		pgb_array_push(&step_at(pipeline, STEP_CHECK)->commands.items,
 			       with_variant(pipeline, variants[i], command));
@@ -391,7 +408,9 @@ static void plan_bench(struct pgb_pipeline *pipeline)
 	char *output = quoted_output(pipeline, STEP_BENCH);
 	struct pgb_text line = {0};
 
-	pgb_text_add(&line, "pgobolt bench --json");
+	touch_variants(pipeline, STEP_BENCH);
+	/* its words go to the log, where they are looked for when it fails */
+	pgb_text_addf(&line, "pgobolt bench --save %s.new", output);
 	if (config->no_compare)
 		pgb_text_add(&line, " --no-compare");
 	if (config->bench_runs)
@@ -401,13 +420,13 @@ static void plan_bench(struct pgb_pipeline *pipeline)
 			      (unsigned long)((config->bench_time_ns + 999999) / 1000000));
 	for (size_t i = 0; i < VARIANTS; i++) {
 		char *variant = with_variant(pipeline, variants[i], command);
-		char *word = quoted(variant);
+		char *word = pgb_pipeline_quoted(variant);
 
 		pgb_text_addf(&line, " %s", word);
 		free(variant);
 		free(word);
 	}
-	add(pipeline, STEP_BENCH, "%s >%s.new && mv %s.new %s", line.data, output, output, output);
+	add(pipeline, STEP_BENCH, "%s && mv %s.new %s", line.data, output, output);
 	add_place(pipeline, STEP_BENCH, STEP_PGO);
 	pgb_text_release(&line);
 	free(command);
@@ -416,7 +435,8 @@ static void plan_bench(struct pgb_pipeline *pipeline)
 
 static void plan_report(struct pgb_pipeline *pipeline)
 {
-	char *folder = quoted(pipeline->folder), *output = quoted_output(pipeline, STEP_REPORT);
+	char *folder = pgb_pipeline_quoted(pipeline->folder),
+	     *output = quoted_output(pipeline, STEP_REPORT);
 
 	add(pipeline, STEP_REPORT, "pgobolt report -o %s %s", output, folder);
 	free(folder);
@@ -454,41 +474,4 @@ void pgb_pipeline_plan(struct pgb_pipeline *pipeline)
 	plan_bench(pipeline);
 	if (config->has_report)
 		plan_report(pipeline);
-}
-
-/* ---- the script */
-
-char *pgb_pipeline_prelude(const struct pgb_pipeline *pipeline)
-{
-	char *tool = quoted(pipeline->config->tool);
-	char *prelude = pgb_format("pgobolt_tool=%s\n"
-				   "pgobolt() { \"${PGOBOLT:-$pgobolt_tool}\" \"$@\"; }\n",
-				   tool);
-
-	free(tool);
-	return prelude;
-}
-
-char *pgb_pipeline_script(const struct pgb_pipeline *pipeline)
-{
-	char *prelude = pgb_pipeline_prelude(pipeline), *here = quoted(pipeline->here);
-	char *binary = quoted(pipeline->environment);
-	struct pgb_text text = {0};
-
-	pgb_text_addf(&text,
-		      "#!/bin/sh\n# What pgobolt run does, in order; $PGOBOLT may name another "
-		      "pgobolt.\nset -eu\ncd %s\nexport %s\n%s",
-		      here, binary, prelude);
-	for (size_t i = 0; i < STEP_COUNT; i++) {
-		const struct pgb_step *step = &pipeline->state.steps.items[i];
-
-		if (step->commands.items.count > 0)
-			pgb_text_addf(&text, "\n# %s\n", step->title);
-		for (size_t c = 0; c < step->commands.items.count; c++)
-			pgb_text_addf(&text, "%s\n", step->commands.items.items[c]);
-	}
-	free(prelude);
-	free(here);
-	free(binary);
-	return pgb_text_detach(&text);
 }

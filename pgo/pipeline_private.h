@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by pipeline.c, pipeline_plan.c and pipeline_run.c. */
+/* What the files pipeline*.c share. */
 #ifndef PGOBOLT_PGO_PIPELINE_PRIVATE_H
 #define PGOBOLT_PGO_PIPELINE_PRIVATE_H
 
@@ -21,10 +21,10 @@ enum pgb_step_index {
 
 struct pgb_pipeline {
 	const struct pgb_pipeline_config *config;
-	char *folder;	    /* STATE/run */
-	char *here;	    /* the working directory */
-	char *name;	    /* last part of the binary's path */
-	char *binary;	    /* absolute */
+	char *folder; /* STATE/run */
+	char *here;   /* the working directory */
+	char *name;   /* last part of the binary's path */
+	char *binary; /* absolute */
 	char *llvm_bolt_id;
 	struct pgb_sources sources; /* as the builds that are done saw them */
 	char *changed;		    /* of these, the first that is not as it was; NULL */
@@ -52,11 +52,16 @@ void pgb_pipeline_plan(struct pgb_pipeline *pipeline);
 /* The shell command that puts the binary of this step in its place, as a copy of its own. */
 char *pgb_pipeline_place(const struct pgb_pipeline *pipeline, enum pgb_step_index step);
 
-/* What is put in front of every command: `pgobolt` is this program. */
-char *pgb_pipeline_prelude(const struct pgb_pipeline *pipeline);
-
 /* FOLDER/FILE of a step's output; the caller frees it. */
 char *pgb_pipeline_output(const struct pgb_pipeline *pipeline, size_t step);
+
+/* ---- pipeline_script.c */
+
+/* A word for the shell; the caller frees it. */
+char *pgb_pipeline_quoted(const char *word);
+
+/* What is put in front of every command: `pgobolt` is this program. */
+char *pgb_pipeline_prelude(const struct pgb_pipeline *pipeline);
 
 /* ---- pipeline.c */
 
