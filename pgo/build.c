@@ -246,7 +246,9 @@ static int fail_empty(const struct pgb_build_config *config, struct pgb_error *e
 
 static bool is_empty(const struct pgb_build_result *result)
 {
-	return result->compiled + result->linked + result->cargo + result->own_profile == 0;
+	return result->compiled + result->linked + result->cargo +
+		       result->own_profile.items.count ==
+	       0;
 }
 
 /* profile/llvm-22.profdata, profile/gcc-12 */
@@ -281,13 +283,12 @@ static int examine(const struct pgb_build_config *config, const char *state, siz
 	size_t length = strlen(log);
 	int status = 0;
 
-	pgb_build_read_log(result, log + (size_before < length ? size_before : length),
-			   pgb_build_started_ns(state));
+	pgb_build_read_log(result, log + (size_before < length ? size_before : length));
+	pgb_build_read_log(&whole, log);
+	pgb_build_check_inputs(result, &whole, state, config->mode);
 	list_trained(state, &result->trained);
 	if (pgb_build_mode_is_final(config->mode))
 		pgb_build_check_outputs(result);
-	if (size_before >= length)
-		pgb_build_read_log(&whole, log, INT64_MIN);
 	if (size_before >= length && is_empty(&whole) && result->exit_status == 0)
 		status = fail_empty(config, error);
 	/* Counts of programs that are no more. */

@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "pgobolt/bolt/elf_image.h"
 
@@ -51,26 +50,20 @@ static bool is_compiled_code(const char *path)
 	return false;
 }
 
-static void check_input(struct pgb_build_result *result, const char *path, int64_t started_ns)
+/* Objects and archives that the build may have made. */
+static void read_input(struct pgb_build_result *result, const char *path)
 {
 	char resolved[PATH_MAX];
-	struct stat status;
-	int64_t modified_ns;
 
-	if (started_ns == INT64_MIN || !is_compiled_code(path) || is_probe(path) ||
-	    realpath(path, resolved) == NULL || is_of_system(resolved) ||
-	    stat(resolved, &status) != 0)
-		return;
-	modified_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-	if (modified_ns < started_ns)
-		add_once(&result->stale, resolved);
+	if (is_compiled_code(path) && !is_probe(path) && realpath(path, resolved) != NULL &&
+	    !is_of_system(resolved))
+		pgb_shim_words_add(&result->inputs, resolved);
 }
 
 /* The lines of one compiler call stand together: what is said of a probe is said of nothing else.
  */
 struct reading {
 	struct pgb_build_result *result;
-	int64_t started_ns;
 	char *compiler; /* of these lines */
 	bool probe;
 };
@@ -81,6 +74,7 @@ static void read_compiled(struct reading *reading, const char *path)
 	if (reading->probe)
 		return;
 	reading->result->compiled++;
+	pgb_shim_words_add(&reading->result->compiled_files, path);
 	reading->result->rust |= ends_with(path, ".rs");
 	if (reading->compiler)
 		add_once(&reading->result->compiled_by, reading->compiler);
@@ -106,18 +100,18 @@ static void read_line(struct reading *reading, const char *what, const char *val
 		if (reading->compiler)
 			add_once(&result->compiled_by, reading->compiler);
 	} else if (strcmp(what, "input") == 0) {
-		check_input(result, value, reading->started_ns);
+		read_input(result, value);
 	} else if (strcmp(what, "link") == 0 && !is_probe(value)) {
 		result->linked++;
 		add_once(&result->outputs, value);
 	} else if (strcmp(what, "own") == 0 && !is_probe(value)) {
-		result->own_profile++;
+		pgb_shim_words_add(&result->own_profile, value);
 	}
 }
 
-void pgb_build_read_log(struct pgb_build_result *result, const char *text, int64_t started_ns)
+void pgb_build_read_log(struct pgb_build_result *result, const char *text)
 {
-	struct reading reading = {.result = result, .started_ns = started_ns};
+	struct reading reading = {.result = result};
 
 	while (*text) {
 		size_t length = strcspn(text, "\n");
@@ -132,6 +126,7 @@ void pgb_build_read_log(struct pgb_build_result *result, const char *text, int64
 		text += length + (text[length] == '\n');
 	}
 	free(reading.compiler);
+	pgb_shim_words_sort(&result->inputs); /* programs share objects */
 }
 
 bool pgb_build_is_mixed(const struct pgb_build_result *result, const char **one, const char **other)
@@ -173,7 +168,11 @@ void pgb_build_result_release(struct pgb_build_result *result)
 	pgb_shim_words_release(&result->compiled_by);
 	pgb_shim_words_release(&result->trained);
 	pgb_shim_words_release(&result->unprofiled);
+	pgb_shim_words_release(&result->compiled_files);
+	pgb_shim_words_release(&result->own_profile);
+	pgb_shim_words_release(&result->inputs);
 	pgb_shim_words_release(&result->stale);
+	pgb_shim_words_release(&result->bypassed);
 	pgb_shim_words_release(&result->outputs);
 	pgb_shim_words_release(&result->unfit);
 }

@@ -178,11 +178,7 @@ static void forget_script(const char *object)
 	}
 }
 
-/*
- * Cargo before 1.85 does not know that what a build script compiles depends on the mode: have it
- * run those again that compiled something in the former one.
- */
-static void forget_scripts(const char *state)
+void pgb_build_forget_scripts(const char *state)
 {
 	char *log = pgb_build_log(state);
 	char *at = log, *line;
@@ -199,7 +195,7 @@ static int write_mode(const char *state, const char *mode, struct pgb_error *err
 	struct pgb_out_file out;
 	int code;
 
-	forget_scripts(state);
+	pgb_build_forget_scripts(state);
 	unlink(log);
 	code = pgb_out_open(&out, path, error);
 	if (code == 0) {

@@ -72,8 +72,7 @@ static int fail_on_original(const struct pgb_check *check, const struct pgb_chec
 		 what);
 	return pgb_remedy(error, "%s%.600s%srun it by hand: PGOBOLT_BINARY=%s sh -c '%s'",
 			  outcome->tail[0] ? "it printed last:\n" : "", outcome->tail,
-			  outcome->tail[0] ? "\n" : "", check->job.original,
-			  check->job.command);
+			  outcome->tail[0] ? "\n" : "", check->job.original, check->job.command);
 }
 
 /* Some tests cannot run in a namespace: they replace the program, or need other users. */

@@ -67,17 +67,14 @@ int pgb_pipeline_check_binary(const struct pgb_pipeline *pipeline, struct pgb_er
 
 int pgb_pipeline_check_objects(const struct pgb_pipeline *pipeline, struct pgb_error *error)
 {
-	char *mode = pgb_format("%s/mode", pipeline->config->state);
 	char *log = pgb_build_log(pipeline->config->state);
 	struct pgb_build_result result = {0};
 	struct pgb_text names = {0};
-	struct stat status;
 	int code = 0;
 
-	if (stat(mode, &status) == 0)
-		pgb_build_read_log(&result, log,
-				   (int64_t)status.st_mtim.tv_sec * 1000000000 +
-					   status.st_mtim.tv_nsec);
+	pgb_build_read_log(&result, log);
+	pgb_build_check_inputs(&result, &result, pipeline->config->state,
+			       pgb_build_last_mode(pipeline->config->state));
 	for (size_t i = 0; i < result.stale.items.count && i < STALE_NAMED_MAX; i++)
 		pgb_text_addf(&names, "%s%s", i ? ", " : "", result.stale.items.items[i]);
 	if (result.stale.items.count > STALE_NAMED_MAX)
@@ -92,7 +89,6 @@ int pgb_pipeline_check_objects(const struct pgb_pipeline *pipeline, struct pgb_e
 	pgb_text_release(&names);
 	pgb_build_result_release(&result);
 	free(log);
-	free(mode);
 	return code;
 }
 

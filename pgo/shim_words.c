@@ -25,6 +25,33 @@ void pgb_shim_words_release(struct pgb_shim_words *words)
 	pgb_array_release(&words->items);
 }
 
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void pgb_shim_words_sort(struct pgb_shim_words *words)
+{
+	size_t kept = 0;
+
+	if (words->items.count > 1)
+		qsort(words->items.items, words->items.count, sizeof(words->items.items[0]),
+		      compare);
+	for (size_t i = 0; i < words->items.count; i++) {
+		if (kept > 0 && strcmp(words->items.items[kept - 1], words->items.items[i]) == 0)
+			free(words->items.items[i]);
+		else
+			words->items.items[kept++] = words->items.items[i];
+	}
+	words->items.count = kept;
+}
+
+bool pgb_shim_words_find(const struct pgb_shim_words *words, const char *word)
+{
+	return words->items.count > 0 && bsearch(&word, words->items.items, words->items.count,
+						 sizeof(words->items.items[0]), compare) != NULL;
+}
+
 /* ---- response files */
 
 static bool is_blank(char character)

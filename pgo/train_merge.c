@@ -357,7 +357,7 @@ static void list_keys(const struct train *train, struct pgb_shim_words *keys)
 	struct dirent **entries;
 	int count = scandir(train->run, &entries, NULL, alphasort);
 
-	pgb_build_read_log(&built, log, INT64_MIN);
+	pgb_build_read_log(&built, log);
 	for (size_t i = 0; i < built.compilers.items.count; i++)
 		add_key(keys, built.compilers.items.items[i]);
 	for (int i = 0; i < count; i++) {

@@ -48,7 +48,7 @@ static void gather(struct evidence *evidence, const struct train *train)
 	char *log = pgb_build_log(train->state);
 
 	*evidence = (struct evidence){.train = train, .command = train->config->argv[0]};
-	pgb_build_read_log(&evidence->built, log, INT64_MIN);
+	pgb_build_read_log(&evidence->built, log);
 	free(log);
 	evidence->program = pgb_process_find_command(evidence->command);
 	if (evidence->program == NULL)

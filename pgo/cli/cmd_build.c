@@ -58,22 +58,44 @@ static const struct pgb_option options[] = {
 
 enum { STALE_SHOWN_MAX = 5 };
 
-static void warn_stale(struct pgb_output *output, const struct pgb_build_result *result)
+/* "a, b and 3 more"; the caller frees it. */
+static char *some_of(const struct pgb_shim_words *words)
 {
-	size_t count = result->stale.items.count;
+	size_t count = words->items.count;
 	struct pgb_text names = {0};
 
-	if (count == 0)
-		return;
 	for (size_t i = 0; i < count && i < STALE_SHOWN_MAX; i++)
-		pgb_text_addf(&names, "%s%s", i ? ", " : "", result->stale.items.items[i]);
+		pgb_text_addf(&names, "%s%s", i ? ", " : "", words->items.items[i]);
 	if (count > STALE_SHOWN_MAX)
 		pgb_text_addf(&names, " and %zu more", count - STALE_SHOWN_MAX);
-	pgb_output_warning(output,
-			   "linked, but compiled before, without these flags; clean and build "
-			   "again: %s",
-			   pgb_text_string(&names));
-	pgb_text_release(&names);
+	return pgb_text_detach(&names);
+}
+
+static void warn_stale(struct pgb_output *output, const struct pgb_build_result *result)
+{
+	char *names = some_of(&result->stale);
+
+	if (result->stale.items.count > 0)
+		pgb_output_warning(output,
+				   "linked, but compiled before, without these flags; clean and "
+				   "build again: %s",
+				   names);
+	free(names);
+}
+
+static void warn_bypassed(struct pgb_output *output, const struct build_options *wanted,
+			  const struct pgb_build_result *result)
+{
+	char *names = some_of(&result->bypassed);
+
+	if (result->bypassed.items.count > 0)
+		pgb_output_warning(
+			output,
+			"linked, but not compiled by this build, so %s: %s. Clean and "
+			"build again; what is named then, too, is compiled by a path: "
+			"name that compiler without one",
+			wanted->instrument ? "they count nothing" : "without these flags", names);
+	free(names);
 }
 
 /* Something else than the compiler and strip took them away: objcopy, ld. */
@@ -189,14 +211,15 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 					   "--",      "PROGRAM", "ARGS",    NULL};
 
 	warn_stale(output, result);
+	warn_bypassed(output, wanted, result);
 	warn_unfit(output, result);
 	for (size_t i = 0; i < result->unprofiled.items.count; i++)
 		warn_unprofiled(output, wanted, result, result->unprofiled.items.items[i]);
 	if (wanted->instrument)
 		warn_mixed(output, result);
-	if (result->own_profile)
+	if (result->own_profile.items.count > 0)
 		pgb_output_warning(output, "left as they are for their own profiling flags: %s",
-				   PGB_PLURAL(result->own_profile, "compiler call"));
+				   PGB_PLURAL(result->own_profile.items.count, "compiler call"));
 	if (result->exit_status != 0) {
 		explain_failure(output, wanted, result);
 		return;
@@ -243,14 +266,14 @@ static json_t *words_json(const struct pgb_shim_words *words)
 static json_t *result_json(const struct build_options *wanted,
 			   const struct pgb_build_result *result)
 {
-	return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "mode",
+	return json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "mode",
 			 pgb_build_mode_word(mode_of(wanted)), "exit_status", result->exit_status,
 			 "compiled", (json_int_t)result->compiled, "linked",
 			 (json_int_t)result->linked, "cargo_calls", (json_int_t)result->cargo,
-			 "left_alone", (json_int_t)result->own_profile, "compilers",
+			 "left_alone", (json_int_t)result->own_profile.items.count, "compilers",
 			 words_json(&result->compilers), "unfit", words_json(&result->unfit),
 			 "without_profile", words_json(&result->unprofiled), "stale",
-			 words_json(&result->stale));
+			 words_json(&result->stale), "bypassed", words_json(&result->bypassed));
 }
 
 static int check(const struct pgb_cli *cli, const struct build_options *wanted,

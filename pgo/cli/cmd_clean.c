@@ -71,6 +71,8 @@ static int clean(const struct clean_options *wanted, struct pgb_error *error)
 						       "compiled", "mode", NULL};
 	int code = 0;
 
+	if (!wanted->run_only)
+		pgb_build_forget_scripts(wanted->state);
 	if (!wanted->run_only && !wanted->keep_profiles)
 		return pgb_file_remove_tree(wanted->state, error);
 	for (size_t i = 0; always[i] && code == 0; i++)
@@ -121,9 +123,9 @@ const struct pgb_command pgb_command_clean = {
 	.synopsis = "",
 	.description =
 		"Removes the state folder, and only that: what the build made is the build's, and "
-		"recordings elsewhere are yours. A folder that CMake configured under pgobolt "
-		"build "
-		"names the compiler stand-ins: configure it again afterwards.",
+		"recordings elsewhere are yours. Cargo will run those build scripts again that "
+		"compiled something with the state's flags. A folder that CMake configured under "
+		"pgobolt build names the compiler stand-ins: configure it again afterwards.",
 	.options = options,
 	.options_size = sizeof(struct clean_options),
 	.defaults = &defaults,

@@ -232,6 +232,44 @@ else
 	skip "no clang"
 fi
 
+### objects that the build did not compile
+bypassed="linked, but not compiled by this build"
+link="gcc -DNAME='\"x\"' -o app main.c"
+make -s clean
+rm -rf .pgobolt
+run 0 build --instrument -- make app
+stderr_lacks "$bypassed"
+gcc -O2 -c work.c
+rm -f app
+run 0 build --instrument -- make app
+stderr_has "$bypassed, so they count nothing: $PWD/work.o. Clean"
+for kind in rcs rcsT; do
+	rm -f libwork.a && ar $kind libwork.a work.o
+	run 0 build --instrument -- sh -c "$link libwork.a"
+	stderr_has "$bypassed, so they count nothing: $PWD/libwork.a(work.o). Clean"
+done
+make -s clean
+run 0 build --instrument -- sh -c "make libwork.a && ld -r -o both.o work.o && $link both.o"
+stderr_lacks "pgobolt: warning"
+run 0 train -- ./app 1
+cp work.o counting
+make -s clean
+run 0 build --use -- sh -c "make libwork.a && mv work.o a.o && $link a.o && $link libwork.a &&
+	ld -r -o both.o a.o && mv both.o b.o && $link b.o &&
+	echo '.globl work; work: ret' | as -o c.o && $link c.o"
+stderr_lacks "pgobolt: warning"
+sed 's/work/other/' work.c >other.c && gcc -O2 -c -o "beside.o" other.c
+run 0 build --use -- sh -c "$link work.c beside.o"
+stderr_has "$bypassed, so without these flags: $PWD/beside.o. Clean"
+run 0 --json build --use -- sh -c "$link work.c beside.o"
+stdout_has "\"bypassed\": ["
+cp counting work.o
+run 0 build --use -- sh -c "$link work.o -lgcov"
+stderr_has "linked, but compiled before, without these flags; clean and build again: $PWD/work.o"
+run 1 build --use --strict -- sh -c "$link work.o -lgcov"
+rm -f other.c counting
+make -s clean
+
 ### what cargo's build scripts compiled is compiled anew when the mode changes
 rm -rf .pgobolt
 script=t/build/c-0123456789abcdef/out
@@ -243,6 +281,9 @@ run 0 train -- ./app
 run 0 build --use -- gcc -c work.c -o "$script/work.o"
 [ ! -e t/.fingerprint/c-0123456789abcdef ] || fail "$last: cargo would not run the script again"
 [ -d t/.fingerprint/d-0123456789abcdef ] || fail "$last: not that script's"
+mkdir t/.fingerprint/c-0123456789abcdef
+run 0 clean
+[ ! -e t/.fingerprint/c-0123456789abcdef ] || fail "$last: cargo would not run the script again"
 rm -rf t
 make -s clean
 

@@ -52,7 +52,7 @@ owner() {
 }
 owner 'perfmon/' '^collector/event\.c$'
 owner 'Zydis/' '^collector/(insn|lookahead|lookahead_plan|lookahead_decode)_x86_64\.[ch]$'
-owner '(libelf|gelf|elfutils/|dwarf)' '^bolt/elf_(image[a-z_]*|lines)\.[ch]$'
+owner '(libelf|gelf|elfutils/|dwarf)' '^bolt/elf_(image[a-z_]*|lines|objects)\.[ch]$'
 owner 'zstd' '^(collector/feed_perfdata|tests/support/perf_file)[a-z_]*\.c$'
 owner 'cmocka' '^tests/'
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One ELF file as llvm-bolt sees it: segments, sections, symbols with the names llvm-bolt gives
- * them, relocations, unwind tables, notes. The only user of libelf; libdw is for elf_lines.
+ * them, relocations, unwind tables, notes. libelf is used here and in
+ * elf_objects, libdw in elf_lines.
  *
  * Function names follow RewriteInstance::discoverFileObjects
  * (bolt/lib/Rewrite/RewriteInstance.cpp): local symbols become name/K, K counted over the binary in

@@ -38,12 +38,15 @@ struct pgb_build_result {
 	uint64_t compiled, linked;	   /* files, without configure's tests */
 	uint64_t cargo;			   /* calls of it; it knows itself what to compile again */
 	bool rust;			   /* some of it is Rust */
-	uint64_t own_profile;		   /* sources that the build profiles itself: left alone */
 	struct pgb_shim_words compilers;   /* keys: "llvm-22"; configure's, too */
 	struct pgb_shim_words compiled_by; /* keys of those that compiled one of `compiled` */
 	struct pgb_shim_words unprofiled;  /* keys of those that there was no profile for */
 	struct pgb_shim_words trained;	   /* keys that there is a profile for */
-	struct pgb_shim_words stale;	   /* linked, but compiled without our flags */
+	struct pgb_shim_words compiled_files; /* objects, or sources where those are not named */
+	struct pgb_shim_words own_profile; /* sources that the build profiles itself: left alone */
+	struct pgb_shim_words inputs;	   /* objects and archives that were linked, each once */
+	struct pgb_shim_words stale;	   /* of these, what an earlier build compiled */
+	struct pgb_shim_words bypassed;	   /* and what no compiler of this build did */
 	struct pgb_shim_words outputs;	   /* linked */
 	struct pgb_shim_words unfit;	   /* of these, what llvm-bolt cannot rearrange: no
 					      relocations, or no symbols */
@@ -78,11 +81,18 @@ int pgb_build_run(const struct pgb_build_config *config, struct pgb_build_result
 		  struct pgb_error *error);
 void pgb_build_result_release(struct pgb_build_result *result);
 
-/*
- * What lines of the log say: all of `result` but exit_status and trained. A file that was linked
- * but is older than started_ns, when the mode began, was not compiled in it.
+/* What lines of the log say: all of `result` but exit_status, trained, unfit, stale and bypassed.
  */
-void pgb_build_read_log(struct pgb_build_result *result, const char *text, int64_t started_ns);
+void pgb_build_read_log(struct pgb_build_result *result, const char *text);
+
+/*
+ * Were the inputs compiled as `mode` has it, since it began in the state folder? `whole` is what
+ * the whole log says. ARCHIVE(MEMBER) names a part of an archive. Stale: older than the mode, or
+ * counting in a build that does not. Bypassed: of gcc or clang, but not by way of a shim; known by
+ * its code where that should count, else by its names.
+ */
+void pgb_build_check_inputs(struct pgb_build_result *result, const struct pgb_build_result *whole,
+			    const char *state, enum pgb_build_mode mode);
 
 /*
  * Do compilers mix whose counts do not: the libraries that write them know one version of one kind?
@@ -99,6 +109,12 @@ enum pgb_build_mode pgb_build_last_mode(const char *state);
 
 /* Forget training runs: all of them, or those of context-sensitive builds. */
 int pgb_build_forget_runs(const char *state, bool only_cs, struct pgb_error *error);
+
+/*
+ * Cargo before 1.85 does not know that what a build script compiles depends on the mode: have it
+ * run those again that compiled something in this one, which ends.
+ */
+void pgb_build_forget_scripts(const char *state);
 
 /* Fill STATE/bin with a shim for every compiler in PATH. PGB_E_UNSUPPORTED: there is none. */
 int pgb_build_shims(const char *state, struct pgb_error *error);
