@@ -84,12 +84,6 @@ static bool check_refused(const struct pgb_elf_image *image, struct pgb_findings
 	static const struct refused {
 		const char *section, *check, *message, *remedy;
 	} rows[] = {
-		{".note.bolt_info", "already-optimized",
-		 "it went through llvm-bolt before, which cannot be done twice",
-		 "give the binary that the linker made"},
-		{".bolt.org.text", "already-optimized",
-		 "it went through llvm-bolt before, which cannot be done twice",
-		 "give the binary that the linker made"},
 		{".go.buildinfo", "go",
 		 "it is a Go program: its runtime keeps tables of code addresses that llvm-bolt "
 		 "breaks",
@@ -105,6 +99,12 @@ static bool check_refused(const struct pgb_elf_image *image, struct pgb_findings
 		 "it is a Linux kernel module, which pgobolt does not optimize", NULL},
 	};
 
+	if (pgb_elf_image_is_optimized(image)) {
+		pgb_findings_add(findings, PGB_FINDING_ERROR, PGB_E_NOT_SUITABLE,
+				 "already-optimized", "give the binary that the linker made",
+				 "it went through llvm-bolt before, which cannot be done twice");
+		return true;
+	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!has_section(image, rows[i].section))
 			continue;

@@ -20,6 +20,7 @@ void pgb_recorded_binary_release(struct pgb_recorded_binary *binary)
 	free(binary->edges_file);
 	free(binary->fdata_file);
 	free(binary->reason);
+	free(binary->remedy);
 	pgb_quality_release(&binary->quality);
 	*binary = (struct pgb_recorded_binary){0};
 }

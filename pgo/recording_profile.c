@@ -102,12 +102,14 @@ static int add_branches(const struct pgb_recording_item *item, struct pgb_elf_im
 static int edges_to_profile(const struct pgb_recording_item *item, struct pgb_elf_image *image,
 			    struct made *made, struct pgb_error *error)
 {
+	/* also where it was stripped afterwards */
+	if (pgb_elf_image_is_optimized(image)) {
+		pgb_fail(error, PGB_E_NOT_SUITABLE, "llvm-bolt made it, and does not do so twice");
+		return pgb_remedy(error, "record the original, which the linker made");
+	}
 	/* llvm-bolt refuses it; and the libraries of a distribution are many and large. */
 	if (!pgb_elf_image_has_symbols(image))
 		return pgb_fail(error, PGB_E_NOT_SUITABLE, "it is stripped (no .symtab)");
-	if (pgb_elf_image_is_optimized(image))
-		return pgb_fail(error, PGB_E_NOT_SUITABLE,
-				"llvm-bolt made it: record the one that the linker made");
 	return add_branches(item, image, made, error);
 }
 
@@ -164,6 +166,7 @@ int pgb_recording_convert(const struct pgb_recording_item *item, struct pgb_erro
 		code = edges_to_profile(item, image, &made, &why);
 	if (code != 0) {
 		item->recorded->reason = pgb_dup(why.message);
+		item->recorded->remedy = why.remedy[0] ? pgb_dup(why.remedy) : NULL;
 		code = 0;
 	} else if (pgb_profile_total(made.profile) == 0) {
 		item->recorded->reason =

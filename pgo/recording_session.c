@@ -231,8 +231,10 @@ static int check_profiles(const struct pgb_recording *recording, struct pgb_erro
 	pgb_fail(error, PGB_E_EMPTY,
 		 "no file that ran can have a profile; most samples fell into %s: %s",
 		 heaviest->path, heaviest->reason);
-	pgb_remedy(error, "record a program that was built with -Wl,-q and not stripped; "
-			  "pgobolt doctor FILE says what a file lacks");
+	pgb_remedy(error, "%s",
+		   heaviest->remedy ? heaviest->remedy
+				    : "record a program that was built with -Wl,-q and not "
+				      "stripped; pgobolt doctor FILE says what a file lacks");
 	return PGB_E_EMPTY;
 }
 

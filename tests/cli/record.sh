@@ -104,6 +104,13 @@ run 2 record -p 1 -a
 run 2 record -p nobody
 run 1 record -p 4194304
 stderr_has "no process"
+# what llvm-bolt made keeps the original's build ID, but a profile of it fits nothing
+echo '__attribute__((section(".bolt.org.text"), used)) static int original;' >bolt.c
+"${CC:-cc}" -O1 -pthread -o busy.bolt busy.c bolt.c || fail "cannot build busy.bolt"
+run 125 record -s ip -- ./busy.bolt
+stderr_has "busy.bolt: llvm-bolt made it, and does not do so twice"
+stderr_has "record the original, which the linker made"
+stderr_lacks "Wl,-q"
 rm -rf pgobolt.data pgobolt.data.old
 run 125 record -s ip -o missing/there -- ./busy
 stderr_has "mkdir -p"

@@ -33,6 +33,7 @@ struct pgb_recorded_binary {
 	char *edges_file; /* in the folder; NULL: none (instrumented runs) */
 	char *fdata_file; /* in the folder; NULL: none, and .. */
 	char *reason;	  /* .. why there is none */
+	char *remedy;	  /* .. what to do about it; NULL: the usual; not stored */
 	bool executable;  /* was started as a program (not just mapped) */
 	uint64_t size_bytes;
 	uint64_t edges;			/* distinct */
