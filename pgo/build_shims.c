@@ -215,7 +215,8 @@ static char *shim_name(const char *folder, const char *path)
 
 	free(real.path);
 	/* in the form of a cross compiler's name, so that it is known as one */
-	return same ? pgb_dup(base) : pgb_format("path-%08" PRIx64 "-%s", hash >> 32, base);
+	return same ? pgb_dup(base)
+		    : pgb_format(PGB_TOOL_BY_PATH "%08" PRIx64 "-%s", hash >> 32, base);
 }
 
 static char *make_shim_for(const char *state, const char *path)
@@ -226,7 +227,7 @@ static char *make_shim_for(const char *state, const char *path)
 
 	if (shims_open(&shims, folder, NULL) == 0) {
 		name = shim_name(folder, path);
-		if (strchr(name, '-') && strncmp(name, "path-", 5) == 0 &&
+		if (pgb_tool_is_by_path(name) &&
 		    (add_shim(&shims, name, path, NULL) != 0 || shims.compilers == 0)) {
 			free(name);
 			name = NULL;

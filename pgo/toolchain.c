@@ -60,6 +60,11 @@ static const struct known_name known_names[] = {
 	{"sccache", PGB_TOOL_LAUNCHER, false}, {"icecc", PGB_TOOL_LAUNCHER, false},
 };
 
+bool pgb_tool_is_by_path(const char *name)
+{
+	return strncmp(name, PGB_TOOL_BY_PATH, strlen(PGB_TOOL_BY_PATH)) == 0;
+}
+
 enum pgb_tool_kind pgb_tool_kind(const char *name)
 {
 	const char *slash = strrchr(name, '/');
@@ -74,8 +79,7 @@ enum pgb_tool_kind pgb_tool_kind(const char *name)
 
 		if (strcmp(name, known->name) == 0)
 			return known->kind;
-		/* path-HASH-rustc stands for one that was named by its path */
-		if (!known->prefixed && (strncmp(name, "path-", 5) != 0 || length != strlen(name)))
+		if (!known->prefixed && (!pgb_tool_is_by_path(name) || length != strlen(name)))
 			continue;
 		if (length >= known_length &&
 		    strncmp(name + length - known_length, known->name, known_length) == 0 &&
@@ -225,6 +229,28 @@ static char *in_sysroot(const struct pgb_compiler *compiler, const char *rustc)
 			   sysroot, self.host);
 	free(sysroot);
 	return check_merger(compiler, found);
+}
+
+char *pgb_toolchain_merger_beside(const struct pgb_compiler *compiler, const char *path)
+{
+	const char *name = compiler->toolchain->merger;
+	char *file = realpath(path, NULL), *found = NULL;
+	const char *const paths[] = {path, file};
+
+	for (size_t i = 0; i < 2 && found == NULL; i++) {
+		const char *slash = paths[i] ? strrchr(paths[i], '/') : NULL;
+		int length = slash ? (int)(slash - paths[i]) : 0;
+
+		if (slash == NULL)
+			continue;
+		found = check_merger(compiler, pgb_format("%.*s/%s-%u", length, paths[i], name,
+							  compiler->major));
+		if (found == NULL)
+			found = check_merger(compiler,
+					     pgb_format("%.*s/%s", length, paths[i], name));
+	}
+	free(file);
+	return found;
 }
 
 int pgb_toolchain_find_merger(const struct pgb_compiler *compiler, const char *rustc, char **path,

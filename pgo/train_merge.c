@@ -277,6 +277,61 @@ static int write_unreached(struct pgb_train_profile *profile, const char *folder
 	return code;
 }
 
+/* Takes `found`, and gives it back where this shim's compiler has no such tool beside it. */
+static char *find_beside_one(const char *bin, const char *name, const struct pgb_compiler *compiler,
+			     char *found)
+{
+	struct pgb_shim_real real = {0};
+	char *beside = NULL;
+
+	if (pgb_shim_real_read(&real, bin, name, NULL) == 0 &&
+	    real.compiler.toolchain == compiler->toolchain &&
+	    real.compiler.major == compiler->major)
+		beside = pgb_toolchain_merger_beside(compiler, real.path);
+	free(real.path);
+	if (beside == NULL)
+		return found;
+	free(found);
+	return beside;
+}
+
+/* A compiler that CC names by its path has its tools with it: these rather than those in PATH. */
+static char *find_beside(const struct train *train, const struct pgb_compiler *compiler)
+{
+	char *bin = pgb_format("%s/bin", train->state);
+	char *list = pgb_format("%s/" PGB_SHIM_REAL_FOLDER, bin), *found = NULL;
+	struct dirent **entries;
+	int count = scandir(list, &entries, NULL, alphasort);
+
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+
+		if (name[0] != '.' && (found == NULL || pgb_tool_is_by_path(name)))
+			found = find_beside_one(bin, name, compiler, found);
+		free(entries[i]);
+	}
+	if (count >= 0)
+		free(entries);
+	free(list);
+	free(bin);
+	return found;
+}
+
+static int find_merger(const struct train *train, const struct pgb_compiler *compiler, char **tool,
+		       struct pgb_error *error)
+{
+	char *rustc;
+	int code = 0;
+
+	*tool = find_beside(train, compiler);
+	if (*tool == NULL) {
+		rustc = pgb_process_find_command("rustc");
+		code = pgb_toolchain_find_merger(compiler, rustc, tool, error);
+		free(rustc);
+	}
+	return code;
+}
+
 /* Takes nothing where no run has anything for this key. */
 static int merge_key(struct train *train, const char *key, const char *folder, uint64_t *id,
 		     struct pgb_error *error)
@@ -284,8 +339,7 @@ static int merge_key(struct train *train, const char *key, const char *folder, u
 	struct pgb_train_profile profile = {0};
 	struct pgb_raw_profiles raw = {0};
 	struct pgb_compiler compiler;
-	char *rustc = pgb_process_find_command("rustc"), *tool = NULL;
-	char *merged = pgb_format("%s/%s.merging", folder, key);
+	char *merged = pgb_format("%s/%s.merging", folder, key), *tool = NULL;
 	int status = 0;
 
 	if (pgb_compiler_from_key(&compiler, key))
@@ -302,7 +356,7 @@ static int merge_key(struct train *train, const char *key, const char *folder, u
 				    &profile.raw_size_bytes);
 		}
 		(void)pgb_file_remove_tree(merged, NULL);
-		status = pgb_toolchain_find_merger(&compiler, rustc, &tool, error);
+		status = find_merger(train, &compiler, &tool, error);
 		if (status == 0)
 			status = compiler.toolchain->merge(tool, &raw, merged, &profile.counts,
 							   error);
@@ -318,7 +372,6 @@ static int merge_key(struct train *train, const char *key, const char *folder, u
 	pgb_raw_profiles_release(&raw);
 	free(merged);
 	free(tool);
-	free(rustc);
 	return status;
 }
 

@@ -117,6 +117,14 @@ else
 	skip "no distcc"
 fi
 
+### a compiler that is not in PATH: its own tool merges
+mkdir "$scratch/opt"
+printf '#!/bin/sh\nexec gcc "$@"\n' >"$scratch/opt/gcc"
+printf '#!/bin/sh\ntouch "%s"\nexec gcov-tool "$@"\n' "$scratch/opt/asked" >"$scratch/opt/gcov-tool"
+chmod +x "$scratch/opt/gcc" "$scratch/opt/gcov-tool"
+round CC="$scratch/opt/gcc"
+[ -e "$scratch/opt/asked" ] || fail "$last: not merged by the compiler's own gcov-tool"
+
 ### Meson and Ninja
 cat >meson.build <<'END'
 project('example', 'c', default_options: ['buildtype=release', 'strip=true'])

@@ -9,6 +9,7 @@
 
 #include "pgo/toolchain_private.h"
 #include "pgobolt/base/text.h"
+#include "pgobolt/collector/file.h"
 #include "tests/support/workshop.h"
 
 static void test_parse(void **state)
@@ -137,6 +138,38 @@ static void test_find_merger(void **state)
 	workshop_close(&workshop);
 }
 
+/* A compiler that is not in PATH is called by a link, too. */
+static void test_merger_beside(void **state)
+{
+	const struct pgb_compiler compiler = {&pgb_toolchain_clang, 97, ""},
+				  older = {&pgb_toolchain_clang, 96, ""};
+	struct workshop workshop;
+	char *link, *real, *expected, *tool;
+
+	(void)state;
+	workshop_open(&workshop);
+	workshop_script(&workshop, "clang", "exit 0\n");
+	link = workshop_path(&workshop, "elsewhere/bin/cc");
+	real = workshop_path(&workshop, "clang");
+	expected = workshop_path(&workshop, "elsewhere/bin");
+	assert_int_equal(pgb_file_make_directories(expected, NULL), 0);
+	free(expected);
+	assert_int_equal(symlink(real, link), 0);
+	assert_null(pgb_toolchain_merger_beside(&compiler, link));
+	assert_null(pgb_toolchain_merger_beside(&compiler, "cc"));
+	workshop_script(&workshop, "llvm-profdata", "echo ' LLVM version 97.0'\n");
+	expected = workshop_path(&workshop, "llvm-profdata");
+	tool = pgb_toolchain_merger_beside(&compiler, link);
+	assert_non_null(tool);
+	assert_string_equal(tool, expected);
+	free(tool);
+	assert_null(pgb_toolchain_merger_beside(&older, link));
+	workshop_close(&workshop);
+	free(link);
+	free(real);
+	free(expected);
+}
+
 static void test_llvm_counts(void **state)
 {
 	struct pgb_merge_counts counts = {0};
@@ -180,9 +213,10 @@ static void test_gcc_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),	    cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_tables),	    cmocka_unit_test(test_find_merger),
-		cmocka_unit_test(test_llvm_counts), cmocka_unit_test(test_gcc_counts),
+		cmocka_unit_test(test_parse),	      cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_tables),	      cmocka_unit_test(test_find_merger),
+		cmocka_unit_test(test_merger_beside), cmocka_unit_test(test_llvm_counts),
+		cmocka_unit_test(test_gcc_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

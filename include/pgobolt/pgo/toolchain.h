@@ -106,6 +106,10 @@ struct pgb_compiler {
  */
 enum pgb_tool_kind pgb_tool_kind(const char *name);
 
+/* path-HASH-gcc: a shim's name for a compiler that was named by its path. */
+#define PGB_TOOL_BY_PATH "path-"
+bool pgb_tool_is_by_path(const char *name);
+
 /*
  * What `--version` said, as a compiler; false: none that is known. Pure.
  * `kind` is COMPILER or RUSTC (the text of rustc -vV).
@@ -122,9 +126,14 @@ char *pgb_compiler_key(const struct pgb_compiler *compiler);
 bool pgb_compiler_from_key(struct pgb_compiler *compiler, const char *key);
 
 /*
- * The tool that merges this compiler's profiles, of the same major version: beside it by version
- * (llvm-profdata-22, gcov-tool-12), in /usr/lib/llvm-NN/bin, in rustc's sysroot, or by plain name.
- * `rustc` may be NULL. The caller frees it. PGB_E_UNSUPPORTED names what to install.
+ * The tool that merges this compiler's profiles, of the same major version, in the folder of the
+ * compiler at `path`, or of the file that this leads to. NULL: none. The caller frees it.
+ */
+char *pgb_toolchain_merger_beside(const struct pgb_compiler *compiler, const char *path);
+
+/*
+ * The same elsewhere: by version in PATH (llvm-profdata-22, gcov-tool-12), in /usr/lib/llvm-NN/bin,
+ * in rustc's sysroot (NULL: none), or by plain name. PGB_E_UNSUPPORTED names what to install.
  */
 int pgb_toolchain_find_merger(const struct pgb_compiler *compiler, const char *rustc, char **path,
 			      struct pgb_error *error);
