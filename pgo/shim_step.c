@@ -175,28 +175,63 @@ static void set_language(struct reading *reading, const char *language)
 	reading->language = strcmp(language, "none") == 0 ? NULL : language;
 }
 
-static bool linker_strips(const char *item, size_t length)
+/* What the linker is told, alone or as an item of -Wl,A,B: not ended. */
+enum linker_item { LINKER_OTHER, LINKER_STRIPS, LINKER_RELOCATES };
+
+static enum linker_item linker_item(const char *item, size_t length)
 {
-	return (length == 2 && strncmp(item, "-s", 2) == 0) ||
-	       (length == 11 && strncmp(item, "--strip-all", 11) == 0) ||
-	       (length == 10 && strncmp(item, "-strip-all", 10) == 0);
+	static const struct {
+		const char *name;
+		enum linker_item item;
+	} rows[] = {
+		{"-s", LINKER_STRIPS},
+		{"-strip-all", LINKER_STRIPS},
+		{"--strip-all", LINKER_STRIPS},
+		{"-x", LINKER_STRIPS},
+		{"--discard-all", LINKER_STRIPS},
+		{"-r", LINKER_RELOCATES},
+		{"--relocatable", LINKER_RELOCATES},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (strlen(rows[i].name) == length && strncmp(rows[i].name, item, length) == 0)
+			return rows[i].item;
+	return LINKER_OTHER;
 }
 
-/* Items of -Wl,A,B; with `kept` those that do not strip. Returns whether one does. */
-static bool read_linker_items(const char *word, struct pgb_text *kept)
+static void read_linker_item(struct reading *reading, const char *item, size_t length)
 {
-	bool strips = false;
+	enum linker_item kind = linker_item(item, length);
+
+	reading->step->strips |= kind == LINKER_STRIPS;
+	reading->relocatable |= kind == LINKER_RELOCATES;
+}
+
+static void read_linker_items(struct reading *reading, const char *word)
+{
+	for (const char *at = word + 3; *at == ',';) {
+		size_t length = strcspn(at + 1, ",");
+
+		read_linker_item(reading, at + 1, length);
+		at += length + 1;
+	}
+}
+
+/* -Wl,A,B without the items that strip; NULL: nothing is left. The caller frees it. */
+static char *without_strip_items(const char *word)
+{
+	struct pgb_text kept = {0};
 
 	for (const char *at = word + 3; *at == ',';) {
 		size_t length = strcspn(at + 1, ",");
-		bool this_strips = linker_strips(at + 1, length);
 
-		strips |= this_strips;
-		if (kept && !this_strips)
-			pgb_text_add_bytes(kept, at, length + 1);
+		if (linker_item(at + 1, length) != LINKER_STRIPS) {
+			pgb_text_add(&kept, kept.length ? "" : "-Wl");
+			pgb_text_add_bytes(&kept, at, length + 1);
+		}
 		at += length + 1;
 	}
-	return strips;
+	return kept.length ? pgb_text_detach(&kept) : NULL;
 }
 
 static void read_option(struct reading *reading, const struct pgb_toolchain *toolchain,
@@ -210,11 +245,10 @@ static void read_option(struct reading *reading, const struct pgb_toolchain *too
 		reading->only_compiles = step->objects = true;
 	else if (strcmp(word, "-S") == 0)
 		reading->only_compiles = true;
-	else if (strcmp(word, "-r") == 0 || strstr(word, "-Wl,-r,") == word ||
-		 strcmp(word, "-Wl,-r") == 0 || strcmp(word, "-Wl,--relocatable") == 0)
+	else if (strcmp(word, "-r") == 0)
 		reading->relocatable = true;
 	else if (begins_with(word, "-Wl,"))
-		step->strips |= read_linker_items(word, NULL);
+		read_linker_items(reading, word);
 	else if (strcmp(word, "-s") == 0)
 		step->strips = true;
 	else if (begins_with(word, "-x"))
@@ -233,7 +267,7 @@ static void read_pair(struct reading *reading, const char *option, const char *v
 	else if (strcmp(option, "-x") == 0)
 		set_language(reading, value);
 	else if (strcmp(option, "-Xlinker") == 0)
-		reading->step->strips |= linker_strips(value, strlen(value));
+		read_linker_item(reading, value, strlen(value));
 }
 
 static void read_c(struct pgb_shim_step *step, const struct pgb_toolchain *toolchain,
@@ -376,25 +410,24 @@ void pgb_shim_arguments(const struct pgb_shim_settings *settings, const struct p
 	bool keep_symbols = pgb_build_mode_is_final(settings->mode) && step->links;
 
 	for (; *arguments; arguments++) {
-		struct pgb_text kept = {0};
 		const char *word = *arguments;
+		char *kept;
 
 		if (!keep_symbols) {
 			pgb_shim_words_add(words, word);
 		} else if (strcmp(word, "-Xlinker") == 0 && arguments[1] &&
-			   linker_strips(arguments[1], strlen(arguments[1]))) {
+			   linker_item(arguments[1], strlen(arguments[1])) == LINKER_STRIPS) {
 			arguments++;
-		} else if (begins_with(word, "-Wl,") && read_linker_items(word, &kept)) {
-			if (kept.length > 0)
-				pgb_array_push(&words->items,
-					       pgb_format("-Wl%s", pgb_text_string(&kept)));
+		} else if (begins_with(word, "-Wl,")) {
+			kept = without_strip_items(word);
+			if (kept)
+				pgb_array_push(&words->items, kept);
 		} else if (is_one_of(word, with_value) && arguments[1]) {
 			pgb_shim_words_add(words, word);
 			pgb_shim_words_add(words, *++arguments);
 		} else if (strcmp(word, "-s") != 0) {
 			pgb_shim_words_add(words, word);
 		}
-		pgb_text_release(&kept);
 	}
 }
 

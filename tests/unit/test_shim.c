@@ -109,6 +109,10 @@ static const struct step_row step_rows[] = {
 	/* one object of several: linked for good later */
 	{&pgb_toolchain_gcc, "-r|-nostdlib|a.o|-o|b.o", false, false, NULL, NULL},
 	{&pgb_toolchain_gcc, "-Wl,-r|a.o|-o|b.o", false, false, NULL, NULL},
+	{&pgb_toolchain_gcc, "-Wl,-O1,-r|a.o|-o|b.o", false, false, NULL, NULL},
+	{&pgb_toolchain_gcc, "-Wl,--relocatable,-d|a.o|-o|b.o", false, false, NULL, NULL},
+	{&pgb_toolchain_gcc, "-Xlinker|-r|a.o|-o|b.o", false, false, NULL, NULL},
+	{&pgb_toolchain_gcc, "-Wl,-rpath,/l|a.o", false, true, GCC_I, GCC_U LINK_U},
 	/* assembler only */
 	{&pgb_toolchain_clang, "-c|a.S", false, false, NULL, NULL},
 	{&pgb_toolchain_clang, "-c|-x|assembler-with-cpp|a.c", false, false, NULL, NULL},
@@ -281,6 +285,8 @@ static void test_strip_left_out(void **state)
 		{"-s|a.o", "a.o"},
 		{"a.o|-Wl,-O1,-s,--as-needed", "a.o|-Wl,-O1,--as-needed"},
 		{"a.o|-Wl,-s", "a.o"},
+		{"a.o|-Wl,-s,-x,-z,relro|-Wl,--discard-all,-X", "a.o|-Wl,-z,relro|-Wl,-X"},
+		{"a.o|-Wl,", "a.o|-Wl,"},
 		{"a.o|-Wl,--strip-all|-Wl,--strip-debug", "a.o|-Wl,--strip-debug"},
 		{"-Xlinker|-s|-Xlinker|-z|a.o", "-Xlinker|-z|a.o"},
 		{"-o|-s|a.o", "-o|-s|a.o"},
