@@ -86,8 +86,8 @@ static void judge_size(struct pgb_quality *quality)
 		add_reason(
 			quality, grade_of(quality->density, density_bounds),
 			"each byte of the hot functions was seen to run %.1f times at least; %.0f "
-			"times are enough: record %.*f times as long, or sample so much more "
-			"often",
+			"times are enough: record %.*f times as long, or sample that much "
+			"more often",
 			quality->density, PGB_QUALITY_DENSITY_ENOUGH,
 			quality->more_samples < 10 ? 1 : 0, quality->more_samples);
 	if (quality->agreement >= 0)

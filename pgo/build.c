@@ -226,6 +226,14 @@ static void remove_folder(const char *state, const char *name)
 	free(path);
 }
 
+/* As one types it. */
+static const char *mode_option(enum pgb_build_mode mode)
+{
+	return mode == PGB_BUILD_NONE		 ? "plain"
+	       : mode == PGB_BUILD_INSTRUMENT_CS ? "instrument --cs"
+						 : pgb_build_mode_word(mode);
+}
+
 /* Nothing came through the shims: neither now nor since the mode began. */
 static int fail_empty(const struct pgb_build_config *config, struct pgb_error *error)
 {
@@ -238,8 +246,7 @@ static int fail_empty(const struct pgb_build_config *config, struct pgb_error *e
 		"if the build was configured with a compiler's full path (CMake does), configure "
 		"it again by pgobolt build --%s -- .., in a new folder\n"
 		"if its files name a compiler by a path, name it without one: make CC=gcc",
-		config->mode == PGB_BUILD_INSTRUMENT_CS ? "instrument --cs"
-							: pgb_build_mode_word(config->mode));
+		mode_option(config->mode));
 	free(line);
 	return PGB_E_EMPTY;
 }

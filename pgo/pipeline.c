@@ -33,8 +33,29 @@ static void add_file(struct pgb_text *text, const char *path)
 			      (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
 }
 
+/* Those that CC=clang-22 and such words name. */
+static void add_named_compilers(struct pgb_text *text, const char *words)
+{
+	static const char between[] = " \t\n=\"';&|(){}";
+
+	for (words += strspn(words, between); *words; words += strspn(words, between)) {
+		size_t length = strcspn(words, between);
+		char *word = pgb_dup_bytes(words, length);
+		enum pgb_tool_kind kind = pgb_tool_kind(word);
+		char *path = kind == PGB_TOOL_COMPILER || kind == PGB_TOOL_RUSTC
+				     ? pgb_process_find_command(word)
+				     : NULL;
+
+		if (path)
+			add_file(text, path);
+		free(path);
+		free(word);
+		words += length;
+	}
+}
+
 /* Compilers by file, and what the environment tells them. */
-static char *compilers_id(void)
+static char *compilers_id(const char *build)
 {
 	static const char *const commands[] = {"cc",	"c++",	   "gcc",   "g++",
 					       "clang", "clang++", "rustc", NULL};
@@ -54,7 +75,9 @@ static char *compilers_id(void)
 		const char *value = getenv(variables[i]);
 
 		pgb_text_addf(&text, "%s=%s\n", variables[i], value ? value : "");
+		add_named_compilers(&text, value ? value : "");
 	}
+	add_named_compilers(&text, build);
 	id = hash_of(&text);
 	pgb_text_release(&text);
 	return id;
@@ -91,6 +114,18 @@ char *pgb_pipeline_key(const struct pgb_pipeline *pipeline, size_t step)
 	return key;
 }
 
+/* The profile that a build would use now may be of another training, by hand. */
+static bool is_current(const struct pgb_pipeline *pipeline, const struct pgb_step *training)
+{
+	char *path = pgb_format("%s/profile/id", pipeline->config->state);
+	char *hash = pgb_pipeline_hash_file(path);
+	bool current = hash && strcmp(hash, training->output_hash) == 0;
+
+	free(path);
+	free(hash);
+	return current;
+}
+
 bool pgb_pipeline_is_done(const struct pgb_pipeline *pipeline, size_t step)
 {
 	const struct pgb_step *at = &pipeline->state.steps.items[step];
@@ -100,6 +135,8 @@ bool pgb_pipeline_is_done(const struct pgb_pipeline *pipeline, size_t step)
 	if (at->status != PGB_STEP_DONE || at->key == NULL || at->output_hash == NULL)
 		return false;
 	if (pgb_step_facts(pipeline, step)->builds && pipeline->changed)
+		return false;
+	if (step == STEP_TRAINING && !pipeline->config->sample && !is_current(pipeline, at))
 		return false;
 	key = pgb_pipeline_key(pipeline, step);
 	path = pgb_pipeline_output(pipeline, step);
@@ -267,7 +304,7 @@ static void set_names(struct pgb_pipeline *pipeline)
 	pipeline->binary =
 		binary[0] == '/' ? pgb_dup(binary) : pgb_format("%s/%s", pipeline->here, binary);
 	pipeline->environment = pgb_format("PGOBOLT_BINARY=%s", pipeline->binary);
-	pipeline->state.compilers = compilers_id();
+	pipeline->state.compilers = compilers_id(pipeline->config->build);
 	pipeline->state.program = pgb_dup(pipeline->config->program);
 	pipeline->state.binary = pgb_dup(pipeline->config->binary);
 	pipeline->state.tree = pgb_dup("");

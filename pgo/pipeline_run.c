@@ -341,6 +341,29 @@ static int do_step(struct pgb_pipeline *pipeline, size_t index, struct pgb_error
 	return code;
 }
 
+/* A build that turned out to be kept may have left another's files in the project. */
+static bool needs_build(const struct pgb_pipeline *pipeline, size_t index)
+{
+	enum pgb_step_index tree = pgb_step_facts(pipeline, index)->tree;
+
+	return tree != STEP_COUNT &&
+	       strcmp(pipeline->state.tree, pgb_step_facts(pipeline, tree)->name) != 0;
+}
+
+static int do_step_and_tell(struct pgb_pipeline *pipeline, size_t index,
+			    const struct pgb_step **failed, struct pgb_error *error)
+{
+	const struct pgb_pipeline_config *config = pipeline->config;
+	const struct pgb_step *step = &pipeline->state.steps.items[index];
+	int code = do_step(pipeline, index, error);
+
+	if (config->ended)
+		config->ended(config->context, step, false);
+	if (code != 0)
+		*failed = step;
+	return code;
+}
+
 static int do_steps(struct pgb_pipeline *pipeline, const struct pgb_step **failed,
 		    struct pgb_error *error)
 {
@@ -356,14 +379,36 @@ static int do_steps(struct pgb_pipeline *pipeline, const struct pgb_step **faile
 		if (is_stopped(pipeline))
 			return pgb_fail(error, PGB_E_INTERRUPTED, "interrupted before: %s",
 					step->title);
-		if (!kept)
-			code = do_step(pipeline, i, error);
-		if (config->ended)
-			config->ended(config->context, step, kept);
-		if (code != 0)
-			*failed = step;
+		if (kept && config->ended)
+			config->ended(config->context, step, true);
+		if (!kept && needs_build(pipeline, i))
+			code = do_step_and_tell(pipeline, pgb_step_facts(pipeline, i)->tree, failed,
+						error);
+		if (!kept && code == 0)
+			code = do_step_and_tell(pipeline, i, failed, error);
 	}
 	return code;
+}
+
+static void place(const struct pgb_pipeline *pipeline, enum pgb_step_index step)
+{
+	char *line = pgb_pipeline_place(pipeline, step);
+	const char *argv[] = {"/bin/sh", "-c", line, NULL};
+	struct pgb_spawn spawn = {.argv = argv};
+
+	(void)pgb_process_run(&spawn, 0, NULL, NULL, &(int){0}, NULL);
+	free(line);
+}
+
+/* Where all behind the training was kept, what lies there counts. */
+static void place_last(const struct pgb_pipeline *pipeline)
+{
+	char *hash = pgb_pipeline_hash_file(pipeline->config->binary);
+	const char *wanted = pipeline->state.steps.items[STEP_PGO].output_hash;
+
+	if (hash == NULL || wanted == NULL || strcmp(hash, wanted) != 0)
+		place(pipeline, STEP_PGO);
+	free(hash);
 }
 
 /* A copy that lies in the binary's place as a link would change with the next build. */
@@ -375,16 +420,9 @@ static void restore_binary(struct pgb_pipeline *pipeline)
 	for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
 		char *copy = pgb_pipeline_output(pipeline, copies[i]);
 
-		if (pgb_file_same(copy, pipeline->config->binary)) {
-			char *line = pgb_pipeline_place(pipeline, copies[i] == STEP_INSTRUMENTED
-									  ? STEP_INSTRUMENTED
-									  : STEP_PGO);
-			const char *argv[] = {"/bin/sh", "-c", line, NULL};
-			struct pgb_spawn spawn = {.argv = argv};
-
-			(void)pgb_process_run(&spawn, 0, NULL, NULL, &(int){0}, NULL);
-			free(line);
-		}
+		if (pgb_file_same(copy, pipeline->config->binary))
+			place(pipeline,
+			      copies[i] == STEP_INSTRUMENTED ? STEP_INSTRUMENTED : STEP_PGO);
 		free(copy);
 	}
 }
@@ -435,6 +473,8 @@ int pgb_pipeline_run(struct pgb_pipeline *pipeline, const struct pgb_step **fail
 	if (code == 0) {
 		code = do_steps(pipeline, failed, error);
 		restore_binary(pipeline);
+		if (code == 0)
+			place_last(pipeline);
 	}
 	if (lock >= 0)
 		close(lock);

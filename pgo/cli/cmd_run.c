@@ -350,9 +350,9 @@ static const struct pgb_example examples[] = {
 	{"pgobolt run --build make --clean 'make clean' --train './app work' --check 'make test' "
 	 "./app",
 	 "and the tests must pass with each build"},
-	{"pgobolt run --build 'cmake --build b' --clean 'cmake --build b -t clean' --train "
+	{"pgobolt run --build 'cmake -B b && cmake --build b' --clean 'rm -rf b' --train "
 	 "'./b/app work' ./b/app",
-	 "CMake; configured before"},
+	 "CMake keeps the compiler that it was configured with: configured for each build"},
 	{"pgobolt run --cargo --train '{} work' app", "a Rust program"},
 	{"pgobolt run --cargo --train 'cargo bench' --record '{} work' app",
 	 "benchmarks train the compiler, the program itself is recorded"},

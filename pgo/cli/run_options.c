@@ -28,8 +28,8 @@ const struct pgb_option pgb_run_table[] = {
 	 .kind = PGB_OPTION_LIST,
 	 .argument = "N",
 	 AT(weights),
-	 .help = "let the counts of a --train count N times (1): the first of the first, and so "
-		 "on"},
+	 .help = "let the counts of a --train count N times (1); the first --weight is for the "
+		 "first --train"},
 	{.name = "check",
 	 .kind = PGB_OPTION_STRING,
 	 .argument = "CMD",
@@ -66,7 +66,7 @@ const struct pgb_option pgb_run_table[] = {
 	 .help = "repeat what is recorded until it took S (30s); below 1s: once"},
 	{.name = "sample",
 	 AT(sample),
-	 .help = "compile with a profile from a recording; no instrumented build (clang, rustc)"},
+	 .help = "compile with a profile from a recording; no instrumented build (clang)"},
 	{.name = "cargo",
 	 AT(cargo),
 	 .help = "a cargo project: BINARY is a target's name, and --build is not needed"},

@@ -122,8 +122,8 @@ void pgb_run_times_print(struct pgb_output *output, const struct pgb_run_times *
 	pgb_table_cell(&table, "%s", "");
 	pgb_table_cell(&table, "size");
 	pgb_table_cell(&table, "time, %s", short_runs ? "ms" : "s");
-	pgb_table_cell(&table, "speed to baseline");
-	pgb_table_cell(&table, "speed to PGO");
+	pgb_table_cell(&table, "speed over baseline");
+	pgb_table_cell(&table, "speed over PGO");
 	for (size_t v = 0; v < VARIANTS; v++) {
 		const struct pgb_run_ratio *seconds = &times->seconds[v];
 		struct stat status;

@@ -165,6 +165,7 @@ rm -rf .pgobolt && make -s clean && make -s >/dev/null 2>&1
 sed -i '/^clean/d' pgobolt.ini
 run 1 run
 stderr_has "nothing was compiled by: make"
+stderr_has "configure it again by pgobolt build --plain -- .."
 make -s clean
 run 1 run --build 'touch main.c && make'
 stderr_has "compiled by an earlier build with other flags: $PWD/work.o"
@@ -242,6 +243,39 @@ run 1 run --bench 'stat -c %s {}; {} 100'
 stderr_has "benchmark failed"
 stderr_has "do not print the same"
 stderr_has "--no-compare"
+
+### a compiler that the build names is another one now, under the same name
+mkdir "$scratch/bin" && ln -s "$(command -v gcc)" "$scratch/bin/x-y-gcc"
+path=$PATH
+PATH=$scratch/bin:$PATH
+run 1 run --build 'make CC=x-y-gcc' --train false
+run 0 run --dry-run --build 'make CC=x-y-gcc' --train false
+stdout_has "# baseline build: kept from before"
+rm "$scratch/bin/x-y-gcc"
+printf '#!/bin/sh\nexec gcc "$@"\n' >"$scratch/bin/x-y-gcc" && chmod +x "$scratch/bin/x-y-gcc"
+run 0 run --dry-run --build 'make CC=x-y-gcc' --train false
+stdout_lacks "kept from before"
+PATH=$path
+
+### trained anew, with the same profile: the PGO build is kept, and lies in its place again
+again() {
+	run 0 run --build "make CC='gcc -frandom-seed=1'" --bench '{} 9' "$@"
+}
+again --record '{} 20000000'
+again --record '{} 20000000' --train '{}  20000000' --train '{}  1000000' --weight 3
+stdout_lacks "instrumented build   kept from before"
+stdout_has "PGO build            kept from before"
+stdout_has "benchmark            kept from before"
+cmp app .pgobolt/run/pgo/app || fail "the instrumented build was left behind"
+# .. with all its files, where it is recorded
+again --record '{} 20000001'
+grep -q '"tree": "pgo"' .pgobolt/run/run.json || fail "recorded beside another build's files"
+# a training by hand takes the profile's place
+cp .pgobolt/profile/id "$scratch/id"
+echo another >.pgobolt/profile/id
+again --dry-run
+stdout_lacks "# training: kept from before"
+cp "$scratch/id" .pgobolt/profile/id
 
 ### the same by hand
 make -s clean
