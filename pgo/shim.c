@@ -10,115 +10,16 @@
 #include "pgobolt/collector/file.h"
 #include "pgobolt/collector/process.h"
 
-enum { REAL_SIZE_MAX = 3 * PATH_MAX };
-
 bool pgb_shim_is_one(const char *argv0)
 {
 	return argv0 != NULL && pgb_tool_kind(argv0) != PGB_TOOL_NONE;
 }
 
-/* ---- what the names stand for */
-
-static char *real_file(const char *folder, const char *name)
-{
-	return pgb_format("%s/" PGB_SHIM_REAL_FOLDER "/%s", folder, name);
-}
-
-int pgb_shim_real_write(const char *folder, const char *name, const struct pgb_shim_real *real,
-			struct pgb_error *error)
-{
-	const struct pgb_compiler *compiler = &real->compiler;
-	char *path = real_file(folder, name);
-	struct pgb_out_file out;
-	int status = pgb_out_open(&out, path, error);
-
-	if (status == 0) {
-		fprintf(out.stream, "%s\n%s\n%u\n%s\n", real->path,
-			compiler->toolchain ? compiler->toolchain->name : "-", compiler->major,
-			compiler->host);
-		status = pgb_out_commit(&out, error);
-		pgb_out_discard(&out);
-	}
-	free(path);
-	return status;
-}
-
-/* The line at *at without its newline; *at moves behind it. The caller frees it. */
-static char *take_line(const char **at)
-{
-	size_t length = strcspn(*at, "\n");
-	char *line = pgb_dup_bytes(*at, length);
-
-	*at += length + ((*at)[length] == '\n');
-	return line;
-}
-
-int pgb_shim_real_read(struct pgb_shim_real *real, const char *folder, const char *name,
-		       struct pgb_error *error)
-{
-	char *path = real_file(folder, name);
-	struct pgb_text content = {0};
-	int status = pgb_file_read(&content, path, REAL_SIZE_MAX, error);
-	const char *at = pgb_text_string(&content);
-	char *toolchain, *major, *host;
-
-	*real = (struct pgb_shim_real){0};
-	free(path);
-	if (status != 0) {
-		pgb_text_release(&content);
-		return status;
-	}
-	real->path = take_line(&at);
-	toolchain = take_line(&at);
-	major = take_line(&at);
-	host = take_line(&at);
-	for (size_t i = 0; pgb_toolchains[i]; i++)
-		if (strcmp(pgb_toolchains[i]->name, toolchain) == 0)
-			real->compiler.toolchain = pgb_toolchains[i];
-	real->compiler.major = (unsigned int)strtoul(major, NULL, 10);
-	snprintf(real->compiler.host, sizeof(real->compiler.host), "%s", host);
-	free(toolchain);
-	free(major);
-	free(host);
-	pgb_text_release(&content);
-	return 0;
-}
-
-static bool is_shim_folder(const char *folder)
-{
-	char *real = real_file(folder, "");
-	bool is = access(real, F_OK) == 0;
-
-	free(real);
-	return is;
-}
-
-char *pgb_shim_path_without(const char *path)
-{
-	struct pgb_text kept = {0};
-	bool first = true;
-
-	for (;;) {
-		size_t length = strcspn(path, ":");
-		char *folder = pgb_dup_bytes(path, length);
-
-		if (length == 0 || !is_shim_folder(folder)) {
-			pgb_text_add(&kept, first ? "" : ":");
-			pgb_text_add(&kept, folder);
-			first = false;
-		}
-		free(folder);
-		if (path[length] == '\0')
-			return pgb_text_detach(&kept);
-		path += length + 1;
-	}
-}
-
 /* ---- one call */
 
 struct call {
-	const char *name; /* last part of argv[0] */
-	char *folder;	  /* of shims, where this name is listed */
+	char *name;   /* last part of argv[0], or of what that leads to */
+	char *folder; /* of shims, where this name is listed */
 	const char *const *argv;
 	const char *state; /* NULL: no mode */
 	bool logs;	   /* a build of ours, be it one without flags */
@@ -130,6 +31,7 @@ struct call {
 
 static void call_release(struct call *call)
 {
+	free(call->name);
 	free(call->folder);
 	free(call->real.path);
 	free(call->raw);
@@ -139,28 +41,24 @@ static void call_release(struct call *call)
 	pgb_shim_words_release(&call->words);
 }
 
-/* The folder of argv[0], or the one in PATH that lists the name. */
+/* By argv[0], or by what is found under this name in PATH. */
 static int find_folder(struct call *call, struct pgb_error *error)
 {
-	const char *slash = strrchr(call->argv[0], '/');
 	const char *path = getenv("PATH");
 
-	if (slash) {
-		call->folder = pgb_dup_bytes(call->argv[0], (size_t)(slash - call->argv[0]));
-		return 0;
+	if (strchr(call->argv[0], '/')) {
+		if (pgb_shim_find(call->argv[0], &call->folder, &call->name))
+			return 0;
+		path = NULL;
 	}
 	while (path) {
 		size_t length = strcspn(path, ":");
-		char *folder = pgb_dup_bytes(path, length);
-		char *listed = real_file(folder, call->name);
-		bool found = access(listed, F_OK) == 0;
+		char *at = pgb_format("%.*s/%s", (int)length, path, call->name);
+		bool found = length > 0 && pgb_shim_find(at, &call->folder, &call->name);
 
-		free(listed);
-		if (found) {
-			call->folder = folder;
+		free(at);
+		if (found)
 			return 0;
-		}
-		free(folder);
 		path = path[length] ? path + length + 1 : NULL;
 	}
 	pgb_fail(error, PGB_E_NOT_FOUND, "%s stands for a compiler, but nothing says for which one",
@@ -456,7 +354,7 @@ static int become(struct call *call, struct pgb_error *error)
 int pgb_shim_run(const char *const *argv, struct pgb_error *error)
 {
 	const char *slash = strrchr(argv[0], '/');
-	struct call call = {.name = slash ? slash + 1 : argv[0], .argv = argv};
+	struct call call = {.name = pgb_dup(slash ? slash + 1 : argv[0]), .argv = argv};
 	int status = find_folder(&call, error);
 
 	if (status == 0)

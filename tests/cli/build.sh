@@ -218,8 +218,19 @@ nm work.o | grep -qE 'prof|gcov' && fail "the shim added flags without a mode"
 rm -f work.o
 ln -s "$PGOBOLT" gcc
 ./gcc -c work.c 2>"$scratch/stderr" && fail "a shim of nothing compiled"
-stderr_has ".real/gcc"
+stderr_has "nothing says for which one"
 rm -f gcc
+# a build's own folder of tools, with links to what is in PATH
+mkdir tools
+cat >link-tools <<'END'
+ln -sf "$(command -v "$1")" tools/cc && ln -sf cc tools/c99 &&
+	tools/c99 -c work.c && PATH=$PWD/tools:$PATH && cc -c main.c
+END
+run 0 build --instrument -- sh link-tools "$CC"
+stderr_has "2 files compiled"
+nm work.o | grep -qE 'prof|gcov' || fail "a link to a shim added no flags"
+nm main.o | grep -qE 'prof|gcov' || fail "a link in PATH to a shim added no flags"
+rm -rf tools link-tools ./*.o
 
 ### a state folder elsewhere
 run 0 build --state "$scratch/other state" --instrument -- "$CC" -o app main.c work.c

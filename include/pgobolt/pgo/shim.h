@@ -104,6 +104,12 @@ bool pgb_build_mode_is_final(enum pgb_build_mode mode);
 /* Was pgobolt started under a compiler's name? */
 bool pgb_shim_is_one(const char *argv0);
 
+/*
+ * Is `path`, with a slash in it, a shim, or a link to one, as builds with tool folders of their own
+ * make them? *folder and *name are its: owned by the caller, and *name's former text is freed.
+ */
+bool pgb_shim_find(const char *path, char **folder, char **name);
+
 /* Become the real compiler; returns only when that fails. */
 int pgb_shim_run(const char *const *argv, struct pgb_error *error);
 
