@@ -16,22 +16,35 @@ static void add_once(struct pgb_shim_words *words, const char *word)
 	pgb_shim_words_add(words, word);
 }
 
-/* What configure scripts and build systems compile to find out about the compiler. */
+/*
+ * What configure scripts and build systems compile to find out about the compiler; Makefiles give
+ * it a line of their own to read, or have it write to nowhere.
+ */
 static bool is_probe(const char *path)
 {
 	const char *base = strrchr(path, '/');
 
 	base = base ? base + 1 : path;
-	return strncmp(base, "conftest", 8) == 0 || strstr(path, "/CMakeFiles/CMakeScratch/") ||
+	return strcmp(base, "-") == 0 || strcmp(path, "/dev/null") == 0 ||
+	       strncmp(base, "conftest", 8) == 0 || strstr(path, "/CMakeFiles/CMakeScratch/") ||
 	       strstr(path, "/CMakeFiles/CMakeTmp/") || strstr(path, "/CMakeFiles/CMakeTry") ||
 	       strstr(path, "/CompilerIdC") || strstr(path, "/meson-private/");
 }
 
-/* The system's start files and libraries are older than any build, and fine. */
-static bool is_of_system(const char *path)
+static bool begins_with(const char *path, const char *beginning)
 {
-	return strncmp(path, "/usr/", 5) == 0 || strncmp(path, "/lib", 4) == 0 ||
-	       strncmp(path, "/opt/", 5) == 0;
+	return strncmp(path, beginning, strlen(beginning)) == 0;
+}
+
+bool pgb_build_is_of_system(const char *path)
+{
+	static const char *const folders[] = {"/usr/",	  "/lib/",    "/lib32/", "/lib64/",
+					      "/libx32/", "/libo32/", "/opt/",	 NULL};
+
+	for (size_t i = 0; folders[i]; i++)
+		if (begins_with(path, folders[i]))
+			return !begins_with(path, "/usr/src/");
+	return false;
 }
 
 static bool ends_with(const char *path, const char *ending)
@@ -56,7 +69,7 @@ static void read_input(struct pgb_build_result *result, const char *path)
 	char resolved[PATH_MAX];
 
 	if (is_compiled_code(path) && !is_probe(path) && realpath(path, resolved) != NULL &&
-	    !is_of_system(resolved))
+	    !pgb_build_is_of_system(resolved))
 		pgb_shim_words_add(&result->inputs, resolved);
 }
 

@@ -12,6 +12,12 @@
 int pgb_build_set_mode(struct pgb_build_environment *environment,
 		       const struct pgb_build_config *config, struct pgb_error *error);
 
+/*
+ * The system's start files and libraries are older than any build, and fine. In /usr/src is what
+ * containers build. Pure.
+ */
+bool pgb_build_is_of_system(const char *path);
+
 /* Which outputs llvm-bolt cannot rearrange. */
 void pgb_build_check_outputs(struct pgb_build_result *result);
 
