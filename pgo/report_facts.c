@@ -67,6 +67,8 @@ char *pgb_report_title(const struct pgb_report *report)
 		return pgb_format("%s: %.2f times as fast", name, ratio);
 	if (strcmp(verdict, "slower") == 0)
 		return pgb_format("%s: slower, %.2f times as fast", name, ratio);
+	if (strcmp(verdict, "too few runs to tell") == 0)
+		return pgb_format("%s: too few runs to tell its speed", name);
 	if (last)
 		return pgb_format("%s: no difference in speed shown", name);
 	return pgb_format(report->optimized ? "%s, laid out anew" : "%s, recorded", name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Why a training run left no counts, and what to do about it. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,24 @@ static void explain_signal(struct pgb_text *why, struct pgb_text *remedy, int wa
 				     "to be ended (a server: its own stop command)");
 }
 
+/* gcc names counts after the object's whole path; the longest that is no name any more, or NULL. */
+static const char *find_too_long(const struct pgb_build_result *built)
+{
+	enum { ENDING_MORE = 3 }; /* .o becomes .gcda */
+	const char *longest = NULL;
+	bool gcc = false;
+
+	for (size_t i = 0; i < built->compiled_by.items.count; i++)
+		gcc |= strncmp(built->compiled_by.items.items[i], "gcc-", 4) == 0;
+	for (size_t i = 0; gcc && i < built->compiled_files.items.count; i++) {
+		const char *path = built->compiled_files.items.items[i];
+
+		if (strlen(path) > strlen(longest ? longest : ""))
+			longest = path;
+	}
+	return longest && strlen(longest) + ENDING_MORE > NAME_MAX ? longest : NULL;
+}
+
 /* Programs that the build linked and that still count. */
 static bool show_outputs(const struct evidence *evidence, struct pgb_text *text)
 {
@@ -116,12 +135,18 @@ static void explain_ending(const struct evidence *evidence, struct pgb_text *why
 			   struct pgb_text *remedy)
 {
 	int status = WEXITSTATUS(evidence->train->result->wait_status);
+	const char *one, *other, *long_path = find_too_long(&evidence->built);
 	struct pgb_text outputs = {0};
-	const char *one, *other;
 
 	if (status != 0)
 		pgb_text_addf(why, "it ended with status %d; ", status);
-	if (evidence->counts) {
+	if (long_path) {
+		pgb_text_addf(why,
+			      "gcc names counts after the whole path of the object, and there are "
+			      "paths of %zu characters, where a file's name may have %d: %s",
+			      strlen(long_path), NAME_MAX, long_path);
+		pgb_text_add(remedy, "build it in a folder with a shorter path");
+	} else if (evidence->counts) {
 		pgb_text_addf(why,
 			      "%s counts, but it left by _exit, or could not write to %s (another "
 			      "user, a sandbox, a container: it says so itself, mostly)",

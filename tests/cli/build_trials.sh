@@ -355,6 +355,16 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	stderr_has "must let it write to $PWD/.pgobolt, by this name"
 fi
 
+### a path that is no name for gcc's counts
+part=$(printf 'folder-%050d' 1)
+mkdir -p "deep/$part/$part/$part/$part" && cp main.c work.c "deep/$part/$part/$part/$part"
+cd "deep/$part/$part/$part/$part" || exit 1
+run 0 build --instrument -- gcc '-DNAME="deep"' -o app main.c work.c
+run 125 train -- ./app
+stderr_has "gcc names counts after the whole path of the object"
+stderr_has "build it in a folder with a shorter path"
+cd "$OLDPWD" && rm -rf deep
+
 ### a colon cannot stand in PATH
 run 1 build --state a:b --instrument -- make app
 stderr_has "has a colon in its path"

@@ -51,6 +51,12 @@ cp "$fixture/bench.json" "$fixture/recording/layout.json" recording
 run 0 report recording
 page recording/report.html 'app: 1.25 times as fast' 'Wall time, C against A'
 
+# three runs are neither a gain nor a proof that there is none
+sed 's/"verdict": "faster"/"verdict": "too few runs to tell"/' "$fixture/bench.json" \
+	>recording/bench.json
+run 0 report recording
+page recording/report.html 'app: too few runs to tell its speed'
+
 # an empty file is none
 : >recording/bench.json
 run 0 report recording
