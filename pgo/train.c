@@ -2,8 +2,11 @@
 #include "pgobolt/pgo/train.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pgo/train_private.h"
@@ -23,6 +26,17 @@ static unsigned int path_depth(const char *path)
 	return depth;
 }
 
+/* For as long as the descriptor is open; waits for who has it. -1: it cannot be locked. */
+static int lock_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (fd >= 0 && flock(fd, LOCK_EX) != 0)
+		if (errno != EINTR)
+			break;
+	return fd;
+}
+
 static int write_line(const char *run, const char *name, unsigned long number,
 		      struct pgb_error *error)
 {
@@ -39,21 +53,35 @@ static int write_line(const char *run, const char *name, unsigned long number,
 	return status;
 }
 
+/* The first number that is free, also where others begin at the same time. */
+static int claim_run(struct train *train, const char *runs, struct pgb_error *error)
+{
+	for (unsigned int number = 1;; number++) {
+		train->run = pgb_format("%s/%u", runs, number);
+		if (mkdir(train->run, 0777) == 0)
+			break;
+		if (errno != EEXIST)
+			return pgb_fail(error, pgb_code_from_errno(errno),
+					"cannot make the folder %s: %s", train->run,
+					strerror(errno));
+		free(train->run);
+	}
+	train->at_work = lock_folder(train->run);
+	return 0;
+}
+
 static int make_run(struct train *train, struct pgb_error *error)
 {
 	char *runs = pgb_format("%s/runs", train->state);
-	unsigned int number = 1;
 	int status = 0;
 
 	if (train->config->new_runs)
 		status = pgb_build_forget_runs(train->state, train->cs, error);
-	do {
-		free(train->run);
-		train->run = pgb_format("%s/%u", runs, number++);
-	} while (access(train->run, F_OK) == 0);
-	free(runs);
 	if (status == 0)
-		status = pgb_file_make_directories(train->run, error);
+		status = pgb_file_make_directories(runs, error);
+	if (status == 0)
+		status = claim_run(train, runs, error);
+	free(runs);
 	if (status != 0)
 		return status;
 	status = write_line(train->run, "weight", train->config->weight, error);
@@ -143,10 +171,23 @@ void pgb_train_result_release(struct pgb_train_result *result)
 	pgb_array_release(&result->profiles);
 }
 
+/* One after the other: all merge into the same files. */
+static int merge_in_turn(struct train *train, struct pgb_error *error)
+{
+	char *runs = pgb_format("%s/runs", train->state);
+	int lock = lock_folder(runs);
+	int status = pgb_train_merge(train, error);
+
+	if (lock >= 0)
+		close(lock);
+	free(runs);
+	return status;
+}
+
 int pgb_train_run(const struct pgb_train_config *config, struct pgb_train_result *result,
 		  struct pgb_error *error)
 {
-	struct train train = {.config = config, .result = result};
+	struct train train = {.config = config, .result = result, .at_work = -1};
 	int status;
 
 	*result = (struct pgb_train_result){0};
@@ -156,10 +197,12 @@ int pgb_train_run(const struct pgb_train_config *config, struct pgb_train_result
 	if (status == 0)
 		status = run_command(&train, error);
 	if (status == 0)
-		status = pgb_train_merge(&train, error);
+		status = merge_in_turn(&train, error);
 	/* A run that gave nothing must not stay as one that did. */
 	if (status != 0 && train.run)
 		(void)pgb_file_remove_tree(train.run, NULL);
+	if (train.at_work >= 0)
+		close(train.at_work);
 	free(train.run);
 	free(train.state);
 	return status;

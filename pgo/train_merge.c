@@ -2,9 +2,11 @@
 /* Raw profiles of all runs into one profile for each kind of compiler. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,6 +160,17 @@ static void add_run(const struct pgb_compiler *compiler, const char *key, const 
 		free(entries);
 }
 
+/* Another run whose programs still write counts: it merges them, and ours, when it is done. */
+static bool is_at_work(const struct train *train, const char *run)
+{
+	int fd = strcmp(run, train->run) == 0 ? -1 : open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool at_work = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	return at_work;
+}
+
 static uint64_t add_runs(const struct train *train, const struct pgb_compiler *compiler,
 			 const char *key, struct pgb_raw_profiles *raw)
 {
@@ -170,7 +183,7 @@ static uint64_t add_runs(const struct train *train, const struct pgb_compiler *c
 		char *run = pgb_format("%s/%s", runs, entries[i]->d_name);
 		size_t before = raw->items.count;
 
-		if (entries[i]->d_name[0] != '.')
+		if (entries[i]->d_name[0] != '.' && !is_at_work(train, run))
 			add_run(compiler, key, run, raw);
 		used += raw->items.count > before;
 		free(run);

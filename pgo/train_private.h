@@ -10,10 +10,11 @@ struct train {
 	struct pgb_train_result *result;
 	char *state; /* absolute */
 	char *run;   /* STATE/runs/N */
+	int at_work; /* locks `run` until it is merged; -1: none */
 	bool cs;     /* the build is a context-sensitive one */
 };
 
-/* Merge all runs into the profiles. PGB_E_EMPTY: this run wrote nothing. */
+/* Merge all runs that are not at work into the profiles. PGB_E_EMPTY: this run wrote nothing. */
 int pgb_train_merge(struct train *train, struct pgb_error *error);
 
 /* train_nothing.c: the error of a run that wrote nothing. */

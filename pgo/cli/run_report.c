@@ -108,8 +108,8 @@ static void ratio_cell(struct pgb_table *table, const struct pgb_run_ratio *rati
 		pgb_table_cell(table, "%.3fx (%.3f .. %.3f)", ratio->value, ratio->low,
 			       ratio->high);
 	else
-		pgb_table_cell(table, "%.3fx (%.3f .. %.3f), not shown", ratio->value, ratio->low,
-			       ratio->high);
+		pgb_table_cell(table, "%.3fx (%.3f .. %.3f), no difference shown", ratio->value,
+			       ratio->low, ratio->high);
 }
 
 void pgb_run_times_print(struct pgb_output *output, const struct pgb_run_times *times,

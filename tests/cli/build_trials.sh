@@ -195,6 +195,21 @@ make -s clean
 run 0 build --use -- make app
 stderr_lacks "relocations"
 
+### training at the same time
+make -s clean
+rm -rf .pgobolt
+run 0 build --instrument -- make app
+for i in 1 2 3 4 5 6; do
+	"$PGOBOLT" train -- ./app 1 >"train.$i" 2>&1 || touch "failed.$i" &
+done
+wait
+for i in failed.[1-6]; do
+	[ ! -e "$i" ] || fail "one of six trainings failed: $(cat "train.${i#failed.}")"
+done
+run 0 train -- ./app 2
+stderr_has "merged over 7 runs"
+rm -f train.? failed.?
+
 ### a library alone is no program
 make -s clean
 rm -rf .pgobolt

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Run an instrumented program and merge what it counted into the profile. Runs add up until the
- * program is built anew; each keeps its weight.
+ * program is built anew; each keeps its weight. Several may be at work at the same time: the
+ * last one to end has merged them all.
  */
 #ifndef PGOBOLT_PGO_TRAIN_H
 #define PGOBOLT_PGO_TRAIN_H
