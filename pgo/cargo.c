@@ -9,6 +9,7 @@
 
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/process.h"
+#include "pgobolt/pgo/cargo_config.h"
 #include "pgobolt/pgo/toolchain.h"
 
 enum { CARGO_TIMEOUT_S = 120 };
@@ -196,6 +197,24 @@ static int ask_metadata(struct pgb_text *out, struct pgb_error *error)
 	return code;
 }
 
+/* build.target of cargo's configuration; NULL. The caller frees it. */
+static char *ask_config(void)
+{
+	const char *const arguments[] = {NULL};
+	struct pgb_cargo_config config;
+	const char *target;
+	char *cargo = pgb_process_find_command("cargo"), *copy;
+
+	if (cargo == NULL)
+		return NULL;
+	pgb_cargo_config_ask(&config, cargo, arguments);
+	target = pgb_cargo_config_target(&config);
+	copy = target ? pgb_dup(target) : NULL;
+	pgb_cargo_config_release(&config);
+	free(cargo);
+	return copy;
+}
+
 /* The triple that programs are built for. */
 static int ask_triple(char **triple, struct pgb_error *error)
 {
@@ -203,10 +222,9 @@ static int ask_triple(char **triple, struct pgb_error *error)
 	struct pgb_compiler compiler;
 	char *rustc;
 
-	if (wanted && wanted[0]) {
-		*triple = pgb_dup(wanted);
+	*triple = wanted && wanted[0] ? pgb_dup(wanted) : ask_config();
+	if (*triple)
 		return 0;
-	}
 	rustc = pgb_process_find_command("rustc");
 	if (rustc && pgb_compiler_ask(&compiler, PGB_TOOL_RUSTC, rustc))
 		*triple = pgb_dup(compiler.host);

@@ -9,6 +9,7 @@
 
 #include "pgobolt/collector/file.h"
 #include "pgobolt/collector/process.h"
+#include "pgobolt/pgo/cargo_config.h"
 
 bool pgb_shim_is_one(const char *argv0)
 {
@@ -234,6 +235,8 @@ static void add_compiler(struct call *call, const struct pgb_compiler *compiler,
 				   ? arguments_of(&expanded)
 				   : arguments,
 			   &call->words);
+	if (step.links && step.rust && call->settings.mode == PGB_BUILD_INSTRUMENT)
+		pgb_shim_add_runtime(call->folder, compiler->toolchain, &call->words);
 	if (step.compiles || step.links)
 		log_step(call, compiler, &step);
 	pgb_shim_step_release(&step);
@@ -282,7 +285,9 @@ static void add_launcher(struct call *call)
 
 static void add_cargo(struct call *call)
 {
+	struct pgb_cargo_config config;
 	struct pgb_shim_cargo cargo = {
+		.config = &config,
 		.host = call->real.compiler.host,
 		.target = getenv("CARGO_BUILD_TARGET"),
 		.flags_encoded = getenv("CARGO_ENCODED_RUSTFLAGS"),
@@ -290,17 +295,22 @@ static void add_cargo(struct call *call)
 	};
 	struct pgb_shim_step step = {.compiles = true};
 	struct pgb_shim_words flags = {0};
+	char *linker;
 
-	if (!call->logs || cargo.host[0] == '\0') {
+	if (!call->logs || cargo.host[0] == '\0' || !pgb_shim_cargo_builds(call->argv + 1)) {
 		for (size_t i = 1; call->argv[i]; i++)
 			pgb_shim_words_add(&call->words, call->argv[i]);
 		return;
 	}
+	pgb_cargo_config_ask(&config, call->real.path, call->argv + 1);
+	cargo.linker = linker = pgb_shim_linker(&cargo, call->state, call->argv + 1);
 	set_paths(call, &call->real.compiler);
 	pgb_shim_flags(&call->settings, &pgb_toolchain_rustc, &step, &flags);
 	pgb_shim_cargo(&cargo, &flags, call->argv + 1, &call->words, &call->extra_variable);
 	log_step(call, &call->real.compiler, &step);
 	pgb_shim_words_release(&flags);
+	pgb_cargo_config_release(&config);
+	free(linker);
 }
 
 static void build_argv(struct call *call)

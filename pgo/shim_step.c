@@ -41,6 +41,13 @@ static bool is_one_of(const char *word, const char *const *list)
 	return false;
 }
 
+static bool ends_with(const char *word, const char *end)
+{
+	size_t length = strlen(word), end_length = strlen(end);
+
+	return length >= end_length && strcmp(word + length - end_length, end) == 0;
+}
+
 static bool begins_with(const char *word, const char *beginning)
 {
 	return strncmp(word, beginning, strlen(beginning)) == 0;
@@ -162,12 +169,14 @@ static void read_input(struct reading *reading, const char *name)
 
 	if (reading->language)
 		kind = begins_with(reading->language, "assembler") ? INPUT_ASSEMBLER : INPUT_SOURCE;
-	if (kind == INPUT_SOURCE)
+	if (kind == INPUT_SOURCE) {
 		pgb_array_push(&reading->step->sources, name);
-	else if (kind == INPUT_OBJECT)
+	} else if (kind == INPUT_OBJECT) {
 		pgb_array_push(&reading->step->inputs, name);
-	else
+		reading->step->rust |= ends_with(name, ".rcgu.o");
+	} else {
 		reading->step->links = true; /* if anything is: -c is seen below */
+	}
 }
 
 static void set_language(struct reading *reading, const char *language)
@@ -323,8 +332,7 @@ static void read_rust(struct pgb_shim_step *step, const struct pgb_toolchain *to
 			asked = true;
 		else if (strcmp(word, "-o") == 0 && words[1])
 			step->output = *++words;
-		else if (word[0] != '-' && strlen(word) > 3 &&
-			 strcmp(word + strlen(word) - 3, ".rs") == 0)
+		else if (word[0] != '-' && strlen(word) > 3 && ends_with(word, ".rs"))
 			pgb_array_push(&step->sources, word);
 		for (const char *const *own = toolchain->own_flags; *own; own++)
 			step->own_profile |= begins_with(joined ? joined : word, *own);
@@ -384,8 +392,8 @@ void pgb_shim_flags(const struct pgb_shim_settings *settings, const struct pgb_t
 		[PGB_BUILD_SAMPLING] = PGB_FLAG_SAMPLING,
 		[PGB_BUILD_INSTRUMENT_CS] = PGB_FLAG_INSTRUMENT_CS,
 	};
-	const unsigned int of_profiles =
-		PGB_FLAG_INSTRUMENT | PGB_FLAG_INSTRUMENT_CS | PGB_FLAG_PROFILE | PGB_FLAG_SAMPLE;
+	const unsigned int counting = PGB_FLAG_INSTRUMENT | PGB_FLAG_INSTRUMENT_CS;
+	const unsigned int of_profiles = counting | PGB_FLAG_PROFILE | PGB_FLAG_SAMPLE;
 	unsigned int mode = modes[settings->mode] | (settings->lines ? PGB_FLAG_SAMPLING : 0);
 
 	for (const struct pgb_flag *flag = toolchain->flags; flag->text; flag++) {
@@ -395,6 +403,10 @@ void pgb_shim_flags(const struct pgb_shim_settings *settings, const struct pgb_t
 		if (!(flag->when & mode) || !wanted)
 			continue;
 		if (step->own_profile && (flag->when & of_profiles))
+			continue;
+		/* rustc brings LLVM's runtime; clang's would come behind the libraries it needs */
+		if (step->rust && toolchain == &pgb_toolchain_clang && (flag->when & counting) &&
+		    !(flag->when & PGB_FLAG_USE))
 			continue;
 		if (!has_profile(settings, flag->when))
 			continue;

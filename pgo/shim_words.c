@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pgobolt/collector/file.h"
+#include "pgobolt/pgo/cargo_config.h"
 #include "pgobolt/pgo/shim.h"
 
 enum {
@@ -179,18 +180,37 @@ static void add_toml_string(struct pgb_text *text, const char *string)
 	pgb_text_add(text, "\"");
 }
 
-/* target.'x86_64-unknown-linux-gnu'.rustflags=["-C..", ..] */
-static char *config_of_target(const char *target, const struct pgb_shim_words *flags)
+/* --config target."cfg(..)".rustflags=["-C..", ..]; cargo adds them to those of the project. */
+static void add_config(struct pgb_shim_words *words, const char *condition,
+		       const struct pgb_shim_words *flags)
 {
 	struct pgb_text text = {0};
 
-	pgb_text_addf(&text, "target.'%s'.rustflags=[", target);
+	pgb_text_add(&text, "target.");
+	add_toml_string(&text, condition);
+	pgb_text_add(&text, ".rustflags=[");
 	for (size_t i = 0; i < flags->items.count; i++) {
 		pgb_text_add(&text, i ? "," : "");
 		add_toml_string(&text, flags->items.items[i]);
 	}
 	pgb_text_add(&text, "]");
-	return pgb_text_detach(&text);
+	pgb_shim_words_add(words, "--config");
+	pgb_array_push(&words->items, pgb_text_detach(&text));
+}
+
+/* Flags of ours are a target's: those for all builds, which cargo drops then, are made so, too. */
+static void add_configs(const struct pgb_shim_cargo *cargo, const char *target,
+			const struct pgb_shim_words *rust_flags, struct pgb_shim_words *words)
+{
+	struct pgb_shim_words build_flags = {0};
+	char *condition;
+
+	pgb_cargo_config_build_flags(cargo->config, target, &build_flags, &condition);
+	if (build_flags.items.count > 0)
+		add_config(words, condition, &build_flags);
+	add_config(words, "cfg(all())", rust_flags);
+	pgb_shim_words_release(&build_flags);
+	free(condition);
 }
 
 static char *extend_variable(const struct pgb_shim_cargo *cargo, const struct pgb_shim_words *flags)
@@ -233,34 +253,51 @@ static bool chooses_profile(const char *const *arguments, const char *subcommand
 	       find_option(arguments, "--profile");
 }
 
+bool pgb_shim_cargo_builds(const char *const *arguments)
+{
+	return arguments[find_subcommand(arguments)] != NULL;
+}
+
+const char *pgb_shim_cargo_target(const struct pgb_shim_cargo *cargo, const char *const *arguments,
+				  bool *chosen)
+{
+	const char *target = find_option(arguments, "--target");
+
+	if (target == NULL)
+		target = cargo->target && cargo->target[0] ? cargo->target
+							   : pgb_cargo_config_target(cargo->config);
+	*chosen = target != NULL;
+	return target ? target : cargo->host;
+}
+
 void pgb_shim_cargo(const struct pgb_shim_cargo *cargo, const struct pgb_shim_words *rust_flags,
 		    const char *const *arguments, struct pgb_shim_words *words, char **variable)
 {
 	size_t subcommand = find_subcommand(arguments);
-	const char *target;
+	bool chosen;
+	const char *target = pgb_shim_cargo_target(cargo, arguments, &chosen);
 
 	*variable = NULL;
 	for (size_t i = 0; arguments[i]; i++) {
 		pgb_shim_words_add(words, arguments[i]);
 		if (i != subcommand)
 			continue;
-		target = find_option(arguments + i + 1, "--target");
-		if (target == NULL && cargo->target && cargo->target[0])
-			target = cargo->target;
-		else if (target == NULL) {
-			target = cargo->host;
+		if (!chosen) {
 			pgb_shim_words_add(words, "--target");
 			pgb_shim_words_add(words, target);
 		}
 		if (!chooses_profile(arguments + i + 1, arguments[i]))
 			pgb_shim_words_add(words, "--release");
+		if (cargo->linker) {
+			pgb_shim_words_add(words, "--config");
+			pgb_array_push(&words->items, pgb_format("target.'%s'.linker=\"%s\"",
+								 target, cargo->linker));
+		}
 		if (rust_flags->items.count == 0)
 			continue;
-		if (cargo->flags_encoded || cargo->flags_plain) {
+		if (cargo->flags_encoded || cargo->flags_plain)
 			*variable = extend_variable(cargo, rust_flags);
-			continue;
-		}
-		pgb_shim_words_add(words, "--config");
-		pgb_array_push(&words->items, config_of_target(target, rust_flags));
+		else
+			add_configs(cargo, target, rust_flags, words);
 	}
 }

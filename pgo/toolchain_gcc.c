@@ -13,7 +13,7 @@
 #include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/shim.h"
 
-enum { MERGE_TIMEOUT_S = 3600 };
+enum { MERGE_TIMEOUT_S = 3600, ASK_TIMEOUT_S = 20 };
 
 /*
  * Threads count exactly only with atomic updates. -fprofile-correction: smooth what is not
@@ -52,6 +52,22 @@ static const char *const own_flags[] = {
 	"-coverage",
 	NULL,
 };
+
+char *pgb_gcc_runtime(const char *gcc)
+{
+	const char *argv[] = {gcc, "-print-file-name=libgcov.a", NULL};
+	struct pgb_spawn spawn = {.argv = argv, .quiet_stdin = true};
+	struct pgb_text out = {0};
+	int wait_status = 0;
+	char *path = NULL;
+
+	/* one that it does not find is answered by its bare name */
+	if (pgb_process_run(&spawn, ASK_TIMEOUT_S, &out, NULL, &wait_status, NULL) == 0 &&
+	    wait_status == 0 && pgb_text_string(&out)[0] == '/')
+		path = pgb_dup_bytes(out.data, strcspn(out.data, "\n"));
+	pgb_text_release(&out);
+	return path;
+}
 
 /* The tool adds to what it finds: its output must be a new folder. */
 static int merge_two(const char *tool, const struct pgb_raw_profile *a,

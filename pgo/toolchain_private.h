@@ -14,4 +14,7 @@ void pgb_llvm_profdata_parse(struct pgb_merge_counts *counts, const char *shown)
 /* Add what `gcov-dump FILE.gcda..` printed: functions, and those with a count. */
 void pgb_gcov_dump_parse(struct pgb_merge_counts *counts, const char *shown);
 
+/* The archive with what objects need that this gcc made count; NULL. The caller frees it. */
+char *pgb_gcc_runtime(const char *gcc);
+
 #endif

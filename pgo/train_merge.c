@@ -412,6 +412,24 @@ static void add_key(struct pgb_shim_words *keys, const char *key)
 	pgb_shim_words_add(keys, key);
 }
 
+/* Rust programs may be linked by a clang of another version: no counts are of that one. */
+static bool only_links(const struct pgb_build_result *built, const char *key)
+{
+	const struct pgb_shim_words *compiled_by = &built->compiled_by;
+	struct pgb_compiler linker, compiler;
+	bool another = false;
+
+	if (!pgb_compiler_from_key(&linker, key) || linker.toolchain->profile_is_folder)
+		return false;
+	for (size_t i = 0; i < compiled_by->items.count; i++) {
+		if (strcmp(compiled_by->items.items[i], key) == 0)
+			return false;
+		another |= pgb_compiler_from_key(&compiler, compiled_by->items.items[i]) &&
+			   compiler.toolchain == linker.toolchain;
+	}
+	return another;
+}
+
 /*
  * Compilers of this build, and those whose objects have written counts: build tools use again what
  * was compiled before, as cargo does with what a build script made.
@@ -425,7 +443,8 @@ static void list_keys(const struct train *train, struct pgb_shim_words *keys)
 
 	pgb_build_read_log(&built, log);
 	for (size_t i = 0; i < built.compilers.items.count; i++)
-		add_key(keys, built.compilers.items.items[i]);
+		if (!only_links(&built, built.compilers.items.items[i]))
+			add_key(keys, built.compilers.items.items[i]);
 	for (int i = 0; i < count; i++) {
 		add_key(keys, entries[i]->d_name);
 		free(entries[i]);

@@ -106,4 +106,44 @@ run 0 build --instrument -- cargo build
 run 0 train -- cargo run -q -- 20
 [ "$(grep -c 'raw profile' "$scratch/stderr")" -eq "$compilers" ] ||
 	fail "$last: not the compilers of the first time: $(cat "$scratch/stderr")"
+
+### what cargo's configuration says of flags and linkers stays, and no linker goes by unseen
+mkdir .cargo
+configured() {
+	rm -rf target
+	run 0 build --instrument -- cargo build -v
+	stderr_has "$1"
+	stderr_has "-Cprofile-generate="
+	run 0 train --new -- cargo run -q -- 20
+	[ "$(grep -c 'raw profile' "$scratch/stderr")" -eq "$compilers" ] ||
+		fail "$last, linker $2: not all compilers: $(cat "$scratch/stderr")"
+	run 0 build --use -- cargo build -v
+	stderr_has "$1"
+	stderr_has "-Cprofile-use="
+	expected_of "$program" 20
+	relocated "$program"
+	readelf -SW "$program" | grep -q "\.symtab" || fail "$last: $program is stripped"
+}
+if linker=$(command -v cc); then
+	cat >.cargo/config.toml <<END
+[build]
+rustflags = ["--cfg", 'words="a b"']
+[target.'cfg(windows)']
+rustflags = ["--cfg", "elsewhere"]
+[target.$host]
+linker = "$linker"
+END
+	configured "--cfg 'words=" "$linker"
+	stderr_lacks "elsewhere"
+fi
+if command -v clang >/dev/null; then
+	printf '[target.%s]\nlinker = "clang"\nrustflags = "--cfg words"\n' "$host" >.cargo/config.toml
+	if cargo build --release -q --target "$host" 2>/dev/null; then
+		configured "--cfg words" clang
+	else
+		skip "clang cannot link Rust programs here"
+	fi
+else
+	skip "no clang"
+fi
 [ "$failures" -eq 0 ]

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "pgobolt/pgo/cargo_config.h"
 #include "pgobolt/pgo/shim.h"
 #include "tests/support/workshop.h"
 
@@ -106,6 +107,11 @@ static const struct step_row step_rows[] = {
 	 "-fprofile-use=/s/p" LINK_U},
 	{&pgb_toolchain_clang, "a.c|b.S|-o|x", true, true, "-fprofile-generate=/s/raw",
 	 "-fprofile-use=/s/p" LLVM_W LINK_U},
+	/* what rustc compiled brings LLVM's runtime, not gcc's */
+	{&pgb_toolchain_clang, "-m64|a.1x.rcgu.o|libstd.rlib|-nodefaultlibs", false, true, NULL,
+	 "-fprofile-use=/s/p" LINK_U},
+	{&pgb_toolchain_gcc, "-m64|a.1x.rcgu.o|libstd.rlib|-nodefaultlibs", false, true, GCC_I,
+	 GCC_U LINK_U},
 	/* one object of several: linked for good later */
 	{&pgb_toolchain_gcc, "-r|-nostdlib|a.o|-o|b.o", false, false, NULL, NULL},
 	{&pgb_toolchain_gcc, "-Wl,-r|a.o|-o|b.o", false, false, NULL, NULL},
@@ -370,7 +376,7 @@ static void test_response_files(void **state)
 }
 
 #define HOST   "x86_64-unknown-linux-gnu"
-#define CONFIG "--config|target.'" HOST "'.rustflags=[\"-Cprofile-use=/a \\\"b/p\"]"
+#define CONFIG "--config|target.\"cfg(all())\".rustflags=[\"-Cprofile-use=/a \\\"b/p\"]"
 
 static void test_cargo(void **state)
 {
@@ -399,8 +405,9 @@ static void test_cargo(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct pgb_shim_cargo cargo = {HOST, rows[i].target, rows[i].encoded,
-					       rows[i].plain};
+		struct pgb_cargo_config config = {NULL};
+		struct pgb_shim_cargo cargo = {HOST,	      rows[i].target, rows[i].encoded,
+					       rows[i].plain, &config,	      NULL};
 		struct pgb_shim_words flags = {0}, words = {0}, result = {0};
 		char *variable, *got;
 
@@ -419,6 +426,90 @@ static void test_cargo(void **state)
 		pgb_shim_words_release(&words);
 		pgb_shim_words_release(&result);
 	}
+}
+
+#define ALL "--config|target.\"cfg(all())\".rustflags=[\"-Cx\"]"
+#define ELSE(condition, flags)                                                                     \
+	"--config|target.\"cfg(not(any(" condition ")))\".rustflags=[" flags "]|"
+
+/* What the project's configuration says is kept, by the means that it has. */
+static void test_cargo_config(void **state)
+{
+	static const struct {
+		const char *json, *variable, *expected;
+	} rows[] = {
+		{"{}", NULL, "build|--target|" HOST "|--release|" ALL},
+		{"[", NULL, "build|--target|" HOST "|--release|" ALL},
+		{"{\"build\": {\"rustflags\": [\"--cfg\", \"a=\\\"b c\\\"\", 1]}}", NULL,
+		 "build|--target|" HOST "|--release|" ELSE("", "\"--cfg\",\"a=\\\"b c\\\"\"") ALL},
+		{"{\"build\": {\"rustflags\": \" -g  -Cy\"}}", "CARGO_BUILD_RUSTFLAGS",
+		 "build|--target|" HOST "|--release|" ELSE("", "\"-g\",\"-Cy\",\"-v\"") ALL},
+		/* cargo drops them where a target's count, and so it must stay */
+		{"{\"build\": {\"rustflags\": \"-g\"}, \"target\": {\"" HOST
+		 "\": {\"rustflags\": \"-Cz\"}}}",
+		 NULL, "build|--target|" HOST "|--release|" ALL},
+		{"{\"build\": {\"rustflags\": \"-g\"}}",
+		 "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+		 "build|--target|" HOST "|--release|" ALL},
+		{"{\"build\": {\"rustflags\": \"-g\"}, \"target\": {\"" HOST
+		 "\": {\"linker\": \"x\", \"rustflags\": []}, \"cfg(unix)\": {\"runner\": \"x\"}, "
+		 "\"cfg(target_os = \\\"hurd\\\")\": {\"rustflags\": \"-Ca\"}, \"cfg(windows)\": "
+		 "{\"rustflags\": [\"-Cb\"]}}}",
+		 NULL,
+		 "build|--target|" HOST
+		 "|--release|" ELSE("target_os = \\\"hurd\\\",windows", "\"-g\"") ALL},
+		/* the triple */
+		{"{\"build\": {\"target\": \"riscv\"}}", NULL, "build|--release|" ALL},
+		{"{\"build\": {\"target\": [\"riscv\", \"m68k\"], \"rustflags\": \"-g\"}, "
+		 "\"target\": {\"riscv\": {\"rustflags\": \"-Cz\"}}}",
+		 NULL, "build|--release|" ALL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pgb_cargo_config config;
+		struct pgb_shim_cargo cargo = {.host = HOST, .config = &config};
+		struct pgb_shim_words flags = {0}, result = {0};
+		char *variable, *got;
+
+		if (rows[i].variable)
+			setenv(rows[i].variable, " -v ", 1);
+		pgb_cargo_config_parse(&config, rows[i].json);
+		pgb_shim_words_add(&flags, "-Cx");
+		pgb_shim_cargo(&cargo, &flags, (const char *[]){"build", NULL}, &result, &variable);
+		got = joined(&result);
+		assert_string_equal(got, rows[i].expected);
+		assert_null(variable);
+		free(got);
+		pgb_shim_words_release(&flags);
+		pgb_shim_words_release(&result);
+		pgb_cargo_config_release(&config);
+		if (rows[i].variable)
+			unsetenv(rows[i].variable);
+	}
+}
+
+static void test_cargo_linker(void **state)
+{
+	struct pgb_cargo_config config;
+	struct pgb_shim_cargo cargo = {.host = HOST, .config = &config, .linker = "path-1-clang"};
+	struct pgb_shim_words none = {0}, result = {0};
+	char *variable, *got;
+
+	(void)state;
+	pgb_cargo_config_parse(&config, "{\"target\": {\"" HOST "\": {\"linker\": \"/a/b\"}}}");
+	assert_string_equal(pgb_cargo_config_linker(&config, HOST), "/a/b");
+	assert_null(pgb_cargo_config_linker(&config, "riscv"));
+	setenv("CARGO_TARGET_RISCV32IMC_UNKNOWN_LINKER", "/c", 1);
+	assert_string_equal(pgb_cargo_config_linker(&config, "riscv32imc-unknown"), "/c");
+	unsetenv("CARGO_TARGET_RISCV32IMC_UNKNOWN_LINKER");
+	pgb_shim_cargo(&cargo, &none, (const char *[]){"bench", NULL}, &result, &variable);
+	got = joined(&result);
+	assert_string_equal(got, "bench|--target|" HOST "|--config|target.'" HOST
+				 "'.linker=\"path-1-clang\"");
+	free(got);
+	pgb_shim_words_release(&result);
+	pgb_cargo_config_release(&config);
 }
 
 static void test_real(void **state)
@@ -468,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_other_modes),    cmocka_unit_test(test_no_profile),
 		cmocka_unit_test(test_strip_left_out), cmocka_unit_test(test_strip_tool),
 		cmocka_unit_test(test_response_files), cmocka_unit_test(test_cargo),
+		cmocka_unit_test(test_cargo_config),   cmocka_unit_test(test_cargo_linker),
 		cmocka_unit_test(test_real),	       cmocka_unit_test(test_path_without),
 	};
 

@@ -28,6 +28,8 @@
 #define PGB_SHIM_REAL_FOLDER ".real"
 #define PGB_SHIM_LOG	     "compiled" /* in the state folder; see pgo/build.h */
 
+struct pgb_cargo_config;
+
 /* Words of a command line; the strings are owned. */
 struct pgb_shim_words {
 	PGB_ARRAY(char *) items; /* NULL-terminated where it is an argv */
@@ -43,6 +45,7 @@ bool pgb_shim_words_find(const struct pgb_shim_words *words, const char *word);
 struct pgb_shim_step {
 	bool compiles, links; /* both false: nothing is added */
 	bool objects;	      /* compiles into object files (-c) */
+	bool rust;	      /* links what rustc compiled */
 	bool own_profile;     /* the build does profiling of its own: leave that alone */
 	bool strips;	      /* the linker is told to drop symbols */
 	const char *output;   /* of -o; NULL */
@@ -84,16 +87,33 @@ void pgb_shim_strip(const char *const *arguments, struct pgb_shim_words *words);
 
 /*
  * cargo's arguments: --release where no profile is chosen, --target (so that build scripts stay
- * out) and the flags for rustc. `flags_encoded` is CARGO_ENCODED_RUSTFLAGS, `flags_plain`
- * RUSTFLAGS; NULL where not set. Where one of these is set cargo reads nothing else: *variable
- * becomes the assignment that extends it (the caller frees it), else NULL. Pure.
+ * out), the linker and the flags for rustc. `flags_encoded` is CARGO_ENCODED_RUSTFLAGS,
+ * `flags_plain` RUSTFLAGS; NULL where not set. Where one of these is set cargo reads nothing else:
+ * *variable becomes the assignment that extends it (the caller frees it), else NULL.
  */
 struct pgb_shim_cargo {
 	const char *host, *target; /* target: CARGO_BUILD_TARGET; NULL */
 	const char *flags_encoded, *flags_plain;
+	const struct pgb_cargo_config *config; /* pgo/cargo_config.h; NULL: not known */
+	const char *linker;		       /* a shim to link with; NULL: as it is */
 };
 void pgb_shim_cargo(const struct pgb_shim_cargo *cargo, const struct pgb_shim_words *rust_flags,
 		    const char *const *arguments, struct pgb_shim_words *words, char **variable);
+
+/* Is it a subcommand that compiles? */
+bool pgb_shim_cargo_builds(const char *const *arguments);
+
+/* The triple that it compiles for; *chosen: the project or its user says so. Borrowed. */
+const char *pgb_shim_cargo_target(const struct pgb_shim_cargo *cargo, const char *const *arguments,
+				  bool *chosen);
+
+/* A linker that the project names by a path gets a shim; NULL. The caller frees the name. */
+char *pgb_shim_linker(const struct pgb_shim_cargo *cargo, const char *state,
+		      const char *const *arguments);
+
+/* Where clang links a Rust program: what objects in it need that gcc made count. */
+void pgb_shim_add_runtime(const char *folder, const struct pgb_toolchain *linker,
+			  struct pgb_shim_words *words);
 
 /* "instrument", "use" ..; the mode of such a word, NONE for others. */
 const char *pgb_build_mode_word(enum pgb_build_mode mode);
