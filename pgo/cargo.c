@@ -124,6 +124,16 @@ static const char *shorten(const char *path)
 	return path;
 }
 
+/* The workspace's folder, as its sources are named from here. */
+static char *name_workspace(const char *path)
+{
+	char *here = getcwd(NULL, 0);
+	char *name = pgb_dup(path && !(here && strcmp(here, path) == 0) ? path : ".");
+
+	free(here);
+	return name;
+}
+
 static void fill_target(struct pgb_cargo_target *target, const struct search *search,
 			const char *folder, const char *triple)
 {
@@ -169,6 +179,9 @@ int pgb_cargo_parse(struct pgb_cargo_target *target, struct pgb_cursor metadata,
 		code = fail_search(&search, error);
 	else
 		fill_target(target, &search, folder, triple);
+	if (code == 0)
+		target->sources =
+			name_workspace(json_string_value(json_object_get(root, "workspace_root")));
 	pgb_text_release(&search.names);
 	json_decref(root);
 	return code;
@@ -178,6 +191,7 @@ void pgb_cargo_target_release(struct pgb_cargo_target *target)
 {
 	free(target->build);
 	free(target->binary);
+	free(target->sources);
 	*target = (struct pgb_cargo_target){0};
 }
 

@@ -24,7 +24,7 @@ static char *hash_of(const struct pgb_text *text)
 	return pgb_format("%016" PRIx64, pgb_hash_bytes(pgb_text_string(text), text->length));
 }
 
-static void add_file(struct pgb_text *text, const char *path)
+void pgb_pipeline_add_file(struct pgb_text *text, const char *path)
 {
 	struct stat status;
 
@@ -47,7 +47,7 @@ static void add_named_compilers(struct pgb_text *text, const char *words)
 				     : NULL;
 
 		if (path)
-			add_file(text, path);
+			pgb_pipeline_add_file(text, path);
 		free(path);
 		free(word);
 		words += length;
@@ -68,7 +68,7 @@ static char *compilers_id(const char *build)
 		char *path = pgb_process_find_command(commands[i]);
 
 		if (path)
-			add_file(&text, path);
+			pgb_pipeline_add_file(&text, path);
 		free(path);
 	}
 	for (size_t i = 0; variables[i]; i++) {
@@ -78,6 +78,7 @@ static char *compilers_id(const char *build)
 		add_named_compilers(&text, value ? value : "");
 	}
 	add_named_compilers(&text, build);
+	pgb_pipeline_add_cargo(&text);
 	id = hash_of(&text);
 	pgb_text_release(&text);
 	return id;
@@ -282,7 +283,7 @@ static int find_llvm_bolt(struct pgb_pipeline *pipeline, struct pgb_error *error
 	struct pgb_text text = {0};
 
 	if (code == 0) {
-		add_file(&text, bolt.path);
+		pgb_pipeline_add_file(&text, bolt.path);
 		pipeline->llvm_bolt_id = hash_of(&text);
 	}
 	pgb_text_release(&text);

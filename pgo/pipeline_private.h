@@ -83,4 +83,10 @@ int pgb_pipeline_check_objects(const struct pgb_pipeline *pipeline, struct pgb_e
 int pgb_pipeline_check_recording(const struct pgb_pipeline *pipeline, const char *folder,
 				 struct pgb_error *error);
 
+/* A file's name, size and time, where there is one. */
+void pgb_pipeline_add_file(struct pgb_text *text, const char *path);
+
+/* cargo's variables and configuration files, and which rustc this is. */
+void pgb_pipeline_add_cargo(struct pgb_text *text);
+
 #endif

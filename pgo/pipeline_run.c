@@ -281,7 +281,8 @@ static void take_sources(struct pgb_pipeline *pipeline)
 	if (pipeline->changed == NULL && !pipeline->config->fresh)
 		return;
 	pgb_sources_release(&pipeline->sources);
-	pgb_sources_scan(&pipeline->sources, ".");
+	pgb_sources_scan(&pipeline->sources,
+			 pipeline->config->sources ? pipeline->config->sources : ".");
 	set_text(&pipeline->changed, NULL);
 	for (size_t i = 0; i < STEP_COUNT; i++)
 		if (pgb_step_facts(pipeline, i)->builds)

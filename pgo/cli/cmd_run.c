@@ -80,6 +80,7 @@ static int choose_binary(struct run *run, struct pgb_error *error)
 	code = pgb_cargo_find(&run->cargo, named, error);
 	run->config.binary = run->cargo.binary;
 	run->config.build = run->cargo.build;
+	run->config.sources = run->cargo.sources;
 	return code;
 }
 

@@ -84,13 +84,32 @@ int main(int argc, char **argv)
 }
 END
 	cc -O1 -o host host.c -ldl || fail "the program that loads the library cannot be built"
-	run 0 run --cargo --state .plugin --record-time 0.1s --bench-runs 1 \
-		--train './host {} 4000' --check "[ \$(./host {} 20) = $expected ]" plugin
+	run_plugin() {
+		run 0 run --cargo --state .plugin --record-time 0.1s --bench-runs 1 \
+			--train './host {} 4000' --check "[ \$(./host {} 20) = $expected ]" "$@" plugin
+	}
+	run_plugin
 	stdout_has "PGO+BOLT"
 	expected_of ./host .plugin/run/pgo/libplugin.so 20
 	expected_of ./host .plugin/run/bolt/libplugin.so 20
 	! cmp -s .plugin/run/pgo/libplugin.so .plugin/run/bolt/libplugin.so ||
 		fail "the library is as it was"
+
+	### the same again is kept, until what cargo is told changes
+	run_plugin --dry-run --json
+	stdout_lacks '"todo": true'
+	mkdir .cargo && : >.cargo/config.toml
+	run_plugin --dry-run --json
+	stdout_has '"todo": true'
+	rm -r .cargo
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=s
+	export CARGO_PROFILE_RELEASE_OPT_LEVEL
+	run_plugin --dry-run --json
+	stdout_has '"todo": true'
+	unset CARGO_PROFILE_RELEASE_OPT_LEVEL
+	echo "// another" >>engine/src/lib.rs
+	run_plugin --dry-run --json
+	stdout_has '"todo": true'
 else
 	skip "no C compiler, or no llvm-bolt"
 fi

@@ -10,7 +10,7 @@
 #include "pgobolt/base/text.h"
 
 static const char workspace[] =
-	"{\"target_directory\": \"/x/target\", \"packages\": ["
+	"{\"target_directory\": \"/x/target\", \"workspace_root\": \"/x\", \"packages\": ["
 	"{\"name\": \"app\", \"targets\": ["
 	" {\"name\": \"app\", \"kind\": [\"bin\"]}, {\"name\": \"app\", \"kind\": [\"lib\"]},"
 	" {\"name\": \"demo\", \"kind\": [\"example\"]}, {\"name\": \"speed\", \"kind\": "
@@ -51,6 +51,7 @@ static void test_targets(void **state)
 			0);
 		assert_string_equal(target.build, rows[i].build);
 		assert_string_equal(target.binary, rows[i].binary);
+		assert_string_equal(target.sources, rows[i].metadata == workspace ? "/x" : ".");
 		pgb_cargo_target_release(&target);
 	}
 }

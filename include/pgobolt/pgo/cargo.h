@@ -10,8 +10,9 @@
 
 /* Strings are owned. */
 struct pgb_cargo_target {
-	char *build;  /* the command: "cargo build --release -p app --bin app" */
-	char *binary; /* the program or shared library, for the triple of the host */
+	char *build;   /* the command: "cargo build --release -p app --bin app" */
+	char *binary;  /* the program or shared library, for the triple of the host */
+	char *sources; /* the workspace's folder, of which this may be a part; "." */
 };
 
 /*

@@ -31,6 +31,7 @@ struct pgb_pipeline_config {
 	const char *state;	   /* the state folder of pgobolt build */
 	const char *binary;	   /* program or shared library, as the build leaves it */
 	const char *build, *clean; /* clean: NULL, or run before each build */
+	const char *sources;	   /* the folder that source files lie in; NULL: this one */
 	const struct pgb_pipeline_training *training;
 	size_t training_count;
 	const char *record;		    /* NULL: the training commands */
