@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gcc: one .gcda file per object, named after the object's path, merged by gcov-tool. */
+/* gcc: one .gcda file per object, named after the object's path. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -86,8 +86,8 @@ static int merge_two(const char *tool, const struct pgb_raw_profile *a,
 		status = pgb_fail(error, PGB_E_TOOL,
 				  "%s could not merge the profiles of two training runs: %.*s",
 				  tool, (int)strcspn(first, "\n"), first);
-		pgb_remedy(error, "runs of two different builds do not fit together: "
-				  "pgobolt train --new -- ..");
+		pgb_remedy(error, "runs of two different builds do not fit together, nor damaged "
+				  "ones: pgobolt train --new -- ..");
 	}
 	pgb_text_release(&said);
 	free(weights);
@@ -216,14 +216,13 @@ static void ask_counts(const char *tool, const char *folder, struct pgb_merge_co
 }
 
 /* A run's counts as they are, then one run after another on top of them. */
-static int merge(const char *tool, const struct pgb_raw_profiles *raw, const char *output,
-		 struct pgb_merge_counts *counts, struct pgb_error *error)
+static int merge_by_tool(const char *tool, const struct pgb_raw_profiles *raw, const char *output,
+			 struct pgb_error *error)
 {
 	struct pgb_raw_profile sum = {.path = pgb_dup(raw->items.items[0].path),
 				      .weight = raw->items.items[0].weight};
 	int status = 0;
 
-	*counts = (struct pgb_merge_counts){0};
 	for (size_t i = 1; status == 0 && i < raw->items.count; i++) {
 		char *next = pgb_format("%s.sum%zu", output, i);
 
@@ -233,16 +232,117 @@ static int merge(const char *tool, const struct pgb_raw_profiles *raw, const cha
 		free(sum.path);
 		sum = (struct pgb_raw_profile){.path = next, .weight = 1};
 	}
-	if (status == 0 && raw->items.count > 1 && rename(sum.path, output) != 0)
+	if (status == 0 && rename(sum.path, output) != 0)
 		status = pgb_fail(error, pgb_code_from_errno(errno), "cannot rename %s to %s: %s",
 				  sum.path, output, strerror(errno));
-	if (status == 0 && raw->items.count == 1)
-		status = copy_folder(sum.path, output, error);
-	if (status != 0 && raw->items.count > 1)
+	if (status != 0)
 		(void)pgb_file_remove_tree(sum.path, NULL);
+	free(sum.path);
+	return status;
+}
+
+/* ---- the sum of all runs, file by file */
+
+struct summing {
+	const struct pgb_raw_profiles *raw;
+	const char *output;
+	bool unlike; /* files that we cannot add up */
+};
+
+/* One run's counts of a file into *sum, which holds those of the runs before. */
+static void add_file(struct summing *summing, struct pgb_text *sum, const char *path,
+		     unsigned long weight)
+{
+	struct pgb_file_map map;
+	struct pgb_text next = {0};
+	struct pgb_cursor file;
+
+	if (pgb_file_map_open(&map, path, NULL) != 0)
+		return;
+	file = pgb_cursor_of(map.bytes, map.size_bytes);
+	if (sum->length == 0)
+		summing->unlike |= !pgb_gcda_add(&next, file, weight, file, 0);
+	else
+		summing->unlike |= !pgb_gcda_add(&next, pgb_cursor_of(sum->data, sum->length), 1,
+						 file, weight);
+	pgb_text_release(sum);
+	*sum = next;
+	pgb_file_map_close(&map);
+}
+
+/* A file that the runs before `first` do not have: `name` in this one and those behind it. */
+static int sum_file(struct summing *summing, size_t first, const char *name,
+		    struct pgb_error *error)
+{
+	char *target = pgb_format("%s/%s", summing->output, name);
+	char *folder = pgb_dup_bytes(target, (size_t)(strrchr(target, '/') - target));
+	struct pgb_text sum = {0};
+	struct pgb_out_file out;
+	int status = 0;
+
+	for (size_t i = first; !summing->unlike && i < summing->raw->items.count; i++) {
+		const struct pgb_raw_profile *run = &summing->raw->items.items[i];
+		char *path = pgb_format("%s/%s", run->path, name);
+
+		add_file(summing, &sum, path, run->weight);
+		free(path);
+	}
+	if (!summing->unlike)
+		status = pgb_file_make_directories(folder, error);
+	if (!summing->unlike && status == 0)
+		status = pgb_out_open(&out, target, error);
+	if (!summing->unlike && status == 0) {
+		fwrite(sum.data, 1, sum.length, out.stream);
+		status = pgb_out_commit(&out, error);
+		pgb_out_discard(&out);
+	}
+	pgb_text_release(&sum);
+	free(folder);
+	free(target);
+	return status;
+}
+
+static int sum_runs(struct summing *summing, struct pgb_error *error)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < summing->raw->items.count; i++) {
+		const char *run = summing->raw->items.items[i].path;
+		struct pgb_shim_words files = {0};
+
+		add_files(&files, run);
+		for (size_t k = 0; k < files.items.count && status == 0 && !summing->unlike; k++) {
+			const char *name = files.items.items[k] + strlen(run) + 1;
+			char *target = pgb_format("%s/%s", summing->output, name);
+
+			if (access(target, F_OK) != 0)
+				status = sum_file(summing, i, name, error);
+			free(target);
+		}
+		pgb_shim_words_release(&files);
+	}
+	return status;
+}
+
+/* gcov-tool has the last word on what we do not know. */
+static int merge(const char *tool, const struct pgb_raw_profiles *raw, const char *output,
+		 struct pgb_merge_counts *counts, struct pgb_error *error)
+{
+	struct summing summing = {.raw = raw, .output = output};
+	int status;
+
+	*counts = (struct pgb_merge_counts){0};
+	if (raw->items.count == 1)
+		status = copy_folder(raw->items.items[0].path, output, error);
+	else
+		status = sum_runs(&summing, error);
+	if (status == 0 && summing.unlike) {
+		status = pgb_file_remove_tree(output, error);
+		if (status == 0)
+			status = merge_by_tool(tool, raw, output, error);
+	}
 	if (status == 0)
 		ask_counts(tool, output, counts);
-	free(sum.path);
 	return status;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pgo/toolchain_private.h"
 #include "pgo/train_private.h"
 #include "pgobolt/base/hash.h"
 #include "pgobolt/collector/file.h"
@@ -77,6 +78,28 @@ static void count_files(const char *folder, const char *ending, uint64_t *count,
 	*size_bytes += found.size_bytes;
 }
 
+static void drop_damaged(void *context, const char *path)
+{
+	unsigned long *damaged = context;
+	struct pgb_file_map map = {0};
+
+	(void)pgb_file_map_open(&map, path, NULL);
+	if (!pgb_gcda_is_whole(pgb_cursor_of(map.bytes, map.size_bytes)))
+		*damaged += unlink(path) == 0;
+	pgb_file_map_close(&map);
+}
+
+/* What is left is good for later mergings, too. How many were not whole. */
+static unsigned long check_run(const struct train *train, const char *key)
+{
+	char *folder = pgb_format("%s/%s", train->run, key);
+	unsigned long damaged = 0;
+
+	visit_files(folder, ".gcda", drop_damaged, &damaged);
+	free(folder);
+	return damaged;
+}
+
 /*
  * Programs that were started without our environment (sudo, env -i, a daemon's manager) write
  * where the flags said: these counts are of this run, too.
@@ -138,8 +161,11 @@ static void add_run(const struct pgb_compiler *compiler, const char *key, const 
 	if (weight == 0)
 		return; /* not a run, or one that was never begun */
 	if (compiler->toolchain->profile_is_folder) {
+		struct file_count files = {0};
+
 		folder = pgb_format("%s/%s", run, key);
-		if (access(folder, R_OK) == 0)
+		visit_files(folder, ".gcda", count_file, &files);
+		if (files.count > 0)
 			add_raw(raw, folder, weight);
 		else
 			free(folder);
@@ -353,10 +379,13 @@ static int merge_key(struct train *train, const char *key, const char *folder, u
 	struct pgb_raw_profiles raw = {0};
 	struct pgb_compiler compiler;
 	char *merged = pgb_format("%s/%s.merging", folder, key), *tool = NULL;
+	unsigned long damaged = 0;
 	int status = 0;
 
-	if (pgb_compiler_from_key(&compiler, key))
+	if (pgb_compiler_from_key(&compiler, key)) {
+		damaged = check_run(train, key);
 		profile.runs = add_runs(train, &compiler, key, &raw);
+	}
 	if (raw.items.count > 0) {
 		profile.key = pgb_dup(key);
 		if (compiler.toolchain->profile_is_folder) {
@@ -373,6 +402,7 @@ static int merge_key(struct train *train, const char *key, const char *folder, u
 		if (status == 0)
 			status = compiler.toolchain->merge(tool, &raw, merged, &profile.counts,
 							   error);
+		profile.counts.raw_damaged += damaged;
 		if (status == 0)
 			status = write_unreached(&profile, folder, error);
 		if (status == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What compilers and their tools print, and the log that the shims keep of a build. */
+/* What compilers, their tools and their programs write, and the log that the shims keep of a build.
+ */
 #include <stdlib.h>
 
 #include "pgo/toolchain_private.h"
@@ -28,6 +29,18 @@ static void read_log(const char *text)
 	pgb_build_result_release(&result);
 }
 
+/* What can be added up was whole, and the sum is. */
+static void add_counts(const uint8_t *bytes, size_t size_bytes)
+{
+	struct pgb_cursor file = pgb_cursor_of(bytes, size_bytes);
+	bool whole = pgb_gcda_is_whole(file);
+	struct pgb_text sum = {0};
+
+	if (pgb_gcda_add(&sum, file, 3, file, 2))
+		pgb_assert(whole && pgb_gcda_is_whole(pgb_cursor_of(sum.data, sum.length)));
+	pgb_text_release(&sum);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 {
 	char *text = pgb_dup_bytes(bytes, size_bytes);
@@ -36,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size_bytes)
 	parse_version(text, PGB_TOOL_COMPILER);
 	parse_version(text, PGB_TOOL_RUSTC);
 	(void)pgb_tool_kind(text);
+	add_counts(bytes, size_bytes);
 	pgb_gcov_dump_parse(&counts, text);
 	pgb_llvm_profdata_parse(&counts, text);
 	pgb_assert(counts.unreached.length <= size_bytes);

@@ -210,13 +210,83 @@ static void test_gcc_counts(void **state)
 	assert_int_equal(counts.functions, 2);
 }
 
+/* As gcc 11 and 12 write it: two functions, one with counters that are all zero. */
+static void test_gcda(void **state)
+{
+	static const uint32_t old[] = {0x67636461, 0x4231332a, 1, 0xa1000000, 2,	  1,
+				       1000,	   0x01000000, 3, 1,	      2,	  3,
+				       0x01a10000, 2,	       7, 0,	      0x01000000, 3,
+				       2,	   2,	       3, 0x01a10000, 0xfffffffe, 0};
+	static const uint32_t now[] = {
+		0x67636461, 0x4232322a, 1, 9, 0xa1000000, 8,	      1, 1000, 0x01000000,
+		12,	    1,		2, 3, 0x01a10000, 8,	      7, 0,    0x01000000,
+		12,	    2,		2, 3, 0x01a10000, 0xfffffff8, 0};
+	uint32_t future[] = {0x67636461, 0x4539302a, 1, 9, 0xa1000000, 999, 0};
+
+	(void)state;
+	assert_true(pgb_gcda_is_whole(pgb_cursor_of(old, sizeof(old))));
+	assert_true(pgb_gcda_is_whole(pgb_cursor_of(now, sizeof(now))));
+	for (size_t size = 0; size < sizeof(now); size++)
+		assert_false(pgb_gcda_is_whole(pgb_cursor_of(now, size)));
+	for (size_t size = 0; size < sizeof(old); size++)
+		assert_false(pgb_gcda_is_whole(pgb_cursor_of(old, size)));
+	/* another version's rules may be others */
+	assert_true(pgb_gcda_is_whole(pgb_cursor_of(future, sizeof(future))));
+	future[0]++;
+	assert_false(pgb_gcda_is_whole(pgb_cursor_of(future, sizeof(future))));
+}
+
+/* One function with two arcs, and a place that called one function or two others. */
+static void test_gcda_add(void **state)
+{
+	static const uint32_t a[] = {
+		0x67636461, 0x4232322a, 1,	    9, 0xa1000000, 8,  1, 1000, 0x01000000,
+		12,	    1,		2,	    3, 0x01a10000, 16, 7, 0,	0,
+		0,	    0x01a90000, 32,	    7, 0,	   1,  0, 77,	0,
+		7,	    0,		0x01af0000, 8, 5,	   0,  0};
+	static const uint32_t b[] = {0x67636461, 0x4232322a, 1,	 9, 0xa1000000, 8, 2,
+				     9,		 0x01000000, 12, 1, 2,		3, 0x01a10000,
+				     0xfffffff0, 0x01a90000, 48, 2, 0,		2, 0,
+				     88,	 0,	     1,	 0, 77,		0, 1,
+				     0,		 0x01af0000, 8,	 4, 0,		0};
+	static const uint32_t sum[] = {
+		0x67636461, 0x4232322a, 1,	    9,	0xa1000000, 8,	3, 3000, 0x01000000, 12, 1,
+		2,	    3,		0x01a10000, 16, 21,	    0,	0, 0,	 0x01a90000, 48, 31,
+		0,	    2,		0,	    77, 0,	    26, 0, 88,	 0,	     5,	 0,
+		0x01af0000, 8,		4,	    0,	0};
+	uint32_t other[sizeof(b) / sizeof(b[0])];
+	struct pgb_text out = {0};
+
+	(void)state;
+	assert_true(
+		pgb_gcda_add(&out, pgb_cursor_of(a, sizeof(a)), 3, pgb_cursor_of(b, sizeof(b)), 5));
+	assert_int_equal(out.length, sizeof(sum));
+	assert_memory_equal(out.data, sum, sizeof(sum));
+	assert_true(pgb_gcda_is_whole(pgb_cursor_of(out.data, out.length)));
+	for (size_t size = 0; size < sizeof(a); size++) {
+		out.length = 0;
+		assert_false(pgb_gcda_add(&out, pgb_cursor_of(a, size), 1,
+					  pgb_cursor_of(b, sizeof(b)), 1));
+	}
+	/* another stamp, another function, another kind of counter */
+	for (size_t i = 2; i < 14; i += i == 2 ? 8 : 3) {
+		memcpy(other, b, sizeof(b));
+		other[i] += 0x20000;
+		out.length = 0;
+		assert_false(pgb_gcda_add(&out, pgb_cursor_of(a, sizeof(a)), 1,
+					  pgb_cursor_of(other, sizeof(other)), 1));
+	}
+	pgb_text_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),	      cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_tables),	      cmocka_unit_test(test_find_merger),
 		cmocka_unit_test(test_merger_beside), cmocka_unit_test(test_llvm_counts),
-		cmocka_unit_test(test_gcc_counts),
+		cmocka_unit_test(test_gcc_counts),    cmocka_unit_test(test_gcda),
+		cmocka_unit_test(test_gcda_add),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,10 +82,7 @@ struct pgb_toolchain {
 	const struct pgb_flag *flags;
 	/* Beginnings of flags by which a build does profiling of its own; NULL-ended. */
 	const char *const *own_flags;
-	/*
-	 * Merge into `output`, which is not there yet, with this tool. Errors: PGB_E_TOOL,
-	 * PGB_E_EMPTY (nothing readable).
-	 */
+	/* Merge into `output`, which is not there yet, with this tool. Errors: PGB_E_TOOL. */
 	int (*merge)(const char *tool, const struct pgb_raw_profiles *raw, const char *output,
 		     struct pgb_merge_counts *counts, struct pgb_error *error);
 };
