@@ -11,6 +11,7 @@
 #include "pgo/build_private.h"
 #include "pgobolt/base/hash.h"
 #include "pgobolt/collector/file.h"
+#include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/input.h"
 
 enum { SMALL_SIZE_MAX = 4096 };
@@ -128,10 +129,25 @@ static int keep_sample(struct pgb_build_environment *environment, const char *sa
 /* ---- the mode */
 
 /* Names what the build uses; "" where it needs no profile. */
+char *pgb_build_state_option(const char *state)
+{
+	const char *argv[] = {"--state", state, NULL};
+	char *words, *option;
+
+	if (strcmp(state, PGB_STATE_DEFAULT) == 0)
+		return pgb_dup("");
+	words = pgb_process_command_line(argv);
+	option = pgb_format(" %s", words);
+	free(words);
+	return option;
+}
+
 static int find_profile(struct pgb_build_environment *environment,
 			const struct pgb_build_config *config, char **profile,
 			struct pgb_error *error)
 {
+	char *option;
+
 	if (config->mode == PGB_BUILD_USE && config->sample)
 		return keep_sample(environment, config->sample, profile, error);
 	if (config->mode != PGB_BUILD_USE && config->mode != PGB_BUILD_INSTRUMENT_CS) {
@@ -142,8 +158,13 @@ static int find_profile(struct pgb_build_environment *environment,
 	if ((*profile)[0] != '\0')
 		return 0;
 	pgb_fail(error, PGB_E_EMPTY, "there is no profile to use in %s", config->state);
-	return pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND\n"
-				 "pgobolt train -- PROGRAM ARGS");
+	option = pgb_build_state_option(config->state);
+	pgb_remedy(error,
+		   "pgobolt build --instrument%s -- BUILD COMMAND\n"
+		   "pgobolt train%s -- PROGRAM ARGS",
+		   option, option);
+	free(option);
+	return PGB_E_EMPTY;
 }
 
 /* A folder of cargo's for one build script: "engine-0123456789abcdef". */

@@ -126,19 +126,6 @@ add(struct pgb_pipeline *pipeline, enum pgb_step_index step, const char *format,
 	pgb_array_push(&step_at(pipeline, step)->commands.items, pgb_text_detach(&text));
 }
 
-/* " --state DIR", or "" where it is the usual one. */
-static char *state_option(const struct pgb_pipeline *pipeline)
-{
-	char *folder, *option;
-
-	if (strcmp(pipeline->config->state, PGB_STATE_DEFAULT) == 0)
-		return pgb_dup("");
-	folder = pgb_pipeline_quoted(pipeline->config->state);
-	option = pgb_format(" --state %s", folder);
-	free(folder);
-	return option;
-}
-
 static char *quoted_output(const struct pgb_pipeline *pipeline, size_t step)
 {
 	char *path = pgb_pipeline_output(pipeline, step), *word = pgb_pipeline_quoted(path);
@@ -150,7 +137,8 @@ static char *quoted_output(const struct pgb_pipeline *pipeline, size_t step)
 static void plan_build(struct pgb_pipeline *pipeline, enum pgb_step_index step, const char *options)
 {
 	const struct pgb_pipeline_config *config = pipeline->config;
-	char *copy = quoted_output(pipeline, step), *state = state_option(pipeline);
+	char *copy = quoted_output(pipeline, step),
+	     *state = pgb_build_state_option(pipeline->config->state);
 	char *words = program_words(config->build), *binary = pgb_pipeline_quoted(config->binary);
 	char *folder = pgb_pipeline_quoted(pipeline->folder);
 
@@ -259,7 +247,8 @@ static void plan_recording(struct pgb_pipeline *pipeline, enum pgb_step_index st
 static void plan_training(struct pgb_pipeline *pipeline)
 {
 	const struct pgb_pipeline_config *config = pipeline->config;
-	char *state = state_option(pipeline), *done = quoted_output(pipeline, STEP_TRAINING);
+	char *state = pgb_build_state_option(pipeline->config->state),
+	     *done = quoted_output(pipeline, STEP_TRAINING);
 	char *id = pgb_format("%s/profile/id", config->state), *id_word = pgb_pipeline_quoted(id);
 
 	add_place(pipeline, STEP_TRAINING, STEP_INSTRUMENTED);

@@ -54,14 +54,23 @@ static const char *const own_flags[] = {
 	NULL,
 };
 
-/* The last lines are what went wrong. */
+/* The last lines are what went wrong; its own advice is not ours. */
 static int merge_failed(const char *tool, const char *said, struct pgb_error *error)
 {
 	size_t length = strlen(said);
 	const char *from = length > 500 ? said + length - 500 : said;
+	struct pgb_text lines = {0};
 
+	for (; *from; from += strspn(from, "\n")) {
+		length = strcspn(from, "\n");
+		if (strncmp(from, "PLEASE ", 7) != 0)
+			pgb_text_addf(&lines, "%s%.*s", lines.length ? "; " : "", (int)length,
+				      from);
+		from += length;
+	}
 	pgb_fail(error, PGB_E_TOOL, "%s could not merge the profiles: %s", tool,
-		 from[0] ? from : "it said nothing");
+		 lines.length ? pgb_text_string(&lines) : "it said nothing");
+	pgb_text_release(&lines);
 	return pgb_remedy(error, "were they written by programs of this compiler's version? "
 				 "Build again: pgobolt build --instrument -- ..");
 }

@@ -139,7 +139,7 @@ static char *find_above(const char *state)
 static int check_state(struct train *train, struct pgb_error *error)
 {
 	const char *state = train->config->state;
-	char *above;
+	char *above, *option;
 
 	if (access(state, F_OK) == 0 && pgb_build_last_mode(state) != PGB_BUILD_NONE) {
 		train->state = realpath(state, NULL);
@@ -149,13 +149,15 @@ static int check_state(struct train *train, struct pgb_error *error)
 		return pgb_fail(error, PGB_E_PERMISSION, "cannot write profiles to %s: %s", state,
 				strerror(errno));
 	}
-	pgb_fail(error, PGB_E_NOT_FOUND, "no build that pgobolt instrumented is known here: no %s",
-		 state);
+	pgb_fail(error, PGB_E_NOT_FOUND, "no build that pgobolt instrumented is known here: %s%s",
+		 access(state, F_OK) == 0 ? "none in " : "no ", state);
 	above = find_above(state);
+	option = pgb_build_state_option(state);
 	if (above)
 		pgb_remedy(error, "there is one in a folder above: --state %s", above);
 	else
-		pgb_remedy(error, "pgobolt build --instrument -- BUILD COMMAND");
+		pgb_remedy(error, "pgobolt build --instrument%s -- BUILD COMMAND", option);
+	free(option);
 	free(above);
 	return PGB_E_NOT_FOUND;
 }

@@ -15,6 +15,7 @@
 
 enum {
 	SHELL_SIGNAL = 128, /* and the number of the signal */
+	TIMEOUT_STATUS = 124,
 	OUTPUTS_SHOWN = 3,
 };
 
@@ -26,6 +27,7 @@ struct evidence {
 	char *program;	     /* its file; NULL: none */
 	bool counts;	     /* it holds the place where its counts go */
 	bool was_linked;     /* by the instrumented build */
+	char *option;	     /* that names the state folder */
 };
 
 /* Compilers write the folder of raw profiles into what they instrument. */
@@ -48,7 +50,9 @@ static void gather(struct evidence *evidence, const struct train *train)
 {
 	char *log = pgb_build_log(train->state);
 
-	*evidence = (struct evidence){.train = train, .command = train->config->argv[0]};
+	*evidence = (struct evidence){.train = train,
+				      .command = train->config->argv[0],
+				      .option = pgb_build_state_option(train->config->state)};
 	pgb_build_read_log(&evidence->built, log);
 	free(log);
 	evidence->program = pgb_process_find_command(evidence->command);
@@ -131,6 +135,15 @@ static bool show_outputs(const struct evidence *evidence, struct pgb_text *text)
 	return shown > 0;
 }
 
+/* Where its counts must be let through. */
+static void add_places(struct pgb_text *remedy, const struct evidence *evidence)
+{
+	pgb_text_addf(remedy,
+		      "in a sandbox or a container: let it write to %s, by this name\n"
+		      "as another user: (umask 0; pgobolt train%s -- ..)",
+		      evidence->train->state, evidence->option);
+}
+
 static void explain_ending(const struct evidence *evidence, struct pgb_text *why,
 			   struct pgb_text *remedy)
 {
@@ -139,7 +152,8 @@ static void explain_ending(const struct evidence *evidence, struct pgb_text *why
 	struct pgb_text outputs = {0};
 
 	if (status != 0)
-		pgb_text_addf(why, "it ended with status %d; ", status);
+		pgb_text_addf(why, "it ended with status %d%s; ", status,
+			      status == TIMEOUT_STATUS ? ", as when timeout ends a program" : "");
 	if (long_path) {
 		pgb_text_addf(why,
 			      "gcc names counts after the whole path of the object, and there are "
@@ -151,10 +165,8 @@ static void explain_ending(const struct evidence *evidence, struct pgb_text *why
 			      "%s counts, but it left by _exit, or could not write to %s (another "
 			      "user, a sandbox, a container: it says so itself, mostly)",
 			      evidence->command, evidence->train->run);
-		pgb_text_addf(remedy,
-			      "let it return from main or call exit; whatever it runs in must let "
-			      "it write to %s, by this name",
-			      evidence->train->state);
+		pgb_text_add(remedy, "let it return from main or call exit\n");
+		add_places(remedy, evidence);
 		if (pgb_build_is_mixed(&evidence->built, &one, &other)) {
 			pgb_text_addf(why,
 				      ", or %s and %s both compiled it: their counts do not mix",
@@ -168,25 +180,28 @@ static void explain_ending(const struct evidence *evidence, struct pgb_text *why
 			      "%s counts nothing: its objects were compiled without pgobolt, or it "
 			      "was linked again since",
 			      evidence->command);
-		pgb_text_add(remedy, "pgobolt build --instrument -- make clean all");
+		pgb_text_addf(remedy, "pgobolt build --instrument%s -- make clean all",
+			      evidence->option);
 	} else if (show_outputs(evidence, &outputs)) {
 		pgb_text_addf(why,
-			      "%s counts nothing itself, and what it may have started left by "
-			      "_exit, or could not write to %s (another user, a sandbox, a "
-			      "container); programs that count: %s",
+			      "%s counts nothing itself, and what it may have started crashed, was "
+			      "killed, left by _exit, or could not write to %s (another user, a "
+			      "sandbox, a container); programs that count: %s",
 			      evidence->command, evidence->train->run, pgb_text_string(&outputs));
-		pgb_text_addf(remedy,
-			      "have it start one of them; whatever that runs in must let it write "
-			      "to %s, by this name",
-			      evidence->train->state);
+		pgb_text_add(remedy,
+			     "have it start one of them, which ends by itself: counts are written "
+			     "when a program exits\n");
+		add_places(remedy, evidence);
 	} else {
 		pgb_text_addf(why,
 			      "%s counts nothing itself; did it start a program that was built "
 			      "with --instrument, which came to its end and may write to %s (not "
 			      "as another user, in a sandbox or a container)?",
 			      evidence->command, evidence->train->run);
-		pgb_text_add(remedy, "try it on a program that is known to be new: "
-				     "pgobolt build --instrument -- make clean all");
+		pgb_text_addf(remedy,
+			      "try it on a program that is known to be new: "
+			      "pgobolt build --instrument%s -- make clean all",
+			      evidence->option);
 	}
 	pgb_text_release(&outputs);
 }
@@ -205,7 +220,8 @@ int pgb_train_nothing(const struct train *train, struct pgb_error *error)
 	} else if (pgb_build_mode_is_final(mode)) {
 		pgb_text_addf(&why, "the last build was with --%s: its programs count nothing",
 			      pgb_build_mode_word(mode));
-		pgb_text_add(&remedy, "pgobolt build --instrument -- BUILD COMMAND");
+		pgb_text_addf(&remedy, "pgobolt build --instrument%s -- BUILD COMMAND",
+			      evidence.option);
 	} else if (signal_of(train->result->wait_status) != 0) {
 		explain_signal(&why, &remedy, train->result->wait_status);
 	} else {
@@ -216,6 +232,7 @@ int pgb_train_nothing(const struct train *train, struct pgb_error *error)
 	pgb_remedy(error, "%s", pgb_text_string(&remedy));
 	pgb_build_result_release(&evidence.built);
 	free(evidence.program);
+	free(evidence.option);
 	free(line);
 	pgb_text_release(&why);
 	pgb_text_release(&remedy);

@@ -51,10 +51,11 @@ static void show_profile(struct pgb_output *output, const struct pgb_train_profi
 				profile->unreached_path ? profile->unreached_path : "");
 	if (profile->counts.raw_damaged)
 		pgb_output_warning(output,
-				   "%lu raw profiles of %s could not be read and were left out: "
-				   "processes that were killed while they wrote, or a compiler of "
+				   "%s of %s could not be read, left out: of a process that was "
+				   "killed while it wrote, of a full disk, or of a compiler of "
 				   "another version",
-				   profile->counts.raw_damaged, profile->key);
+				   PGB_PLURAL(profile->counts.raw_damaged, "raw profile"),
+				   profile->key);
 }
 
 static void show_next(struct pgb_output *output, const char *state)
@@ -113,9 +114,15 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 	if (code == 0) {
 		for (size_t i = 0; i < result.profiles.count; i++)
 			show_profile(&cli->output, &result.profiles.items[i]);
+		code = pgb_process_exit_status(result.wait_status);
+		if (code != 0)
+			pgb_output_warning(&cli->output,
+					   "it ended with status %d; what it counted is in the "
+					   "profile all the same. To begin anew with another "
+					   "command: pgobolt train --new -- ..",
+					   code);
 		show_next(&cli->output, wanted->state);
 		pgb_output_json(&cli->output, result_json(&result));
-		code = pgb_process_exit_status(result.wait_status);
 	} else {
 		pgb_output_error(&cli->output, error);
 		code = pgb_exit_status_of_runner(code, result.starting, result.started);

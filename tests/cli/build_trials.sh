@@ -222,6 +222,69 @@ rm -f work.o libwork.a
 run 0 build --use -- make libwork.a
 stderr_has "1 file compiled, 0 linked"
 
+### counts that are cut short, or were not written at all: of this run and after a good one
+# the shell words that train FILES end with, and what is left of their files
+cut() { echo 'for f in "$GCOV_PREFIX"/*/*'"$1"'.gcda; do head -c 60 "$f" >cut && cat cut >"$f"; done'; }
+make -s clean
+rm -rf .pgobolt
+run 0 build --instrument -- make app
+for runs in 1 2; do
+	run 0 train -- sh -c "./app 1; $(cut work)"
+	stderr_has ": 1 raw profile, "
+	stderr_has "merged over $runs run"
+	stderr_has "pgobolt: warning: 1 raw profile of gcc-"
+	stderr_has "could not be read, left out"
+done
+run 125 train -- sh -c "./app 1; $(cut '')"
+stderr_has "no profile was written by sh -c"
+run 125 train -- sh -c 'mkdir "$GCOV_PREFIX/gcc-$(gcc -dumpversion | sed "s/[.].*//")"'
+stderr_has "no profile was written by sh -c"
+stderr_has "crashed, was killed, left by _exit, or could not write to"
+stderr_has "as another user: (umask 0; pgobolt train -- ..)"
+run 0 train -- ./app 1
+stderr_lacks "pgobolt: warning"
+if command -v timeout >/dev/null; then
+	run 125 train -- timeout 0.1 sleep 60
+	stderr_has "it ended with status 124, as when timeout ends a program; timeout counts nothing"
+fi
+run 5 train -- sh -c './app 1; exit 5'
+stderr_has "it ended with status 5; what it counted is in the profile all the same"
+mkdir empty
+run 125 train --state empty -- ./app
+stderr_has "is known here: none in empty"
+stderr_has "  pgobolt build --instrument --state empty -- BUILD COMMAND"
+run 1 build --use --state "n o" -- make
+stderr_has "  pgobolt build --instrument --state 'n o' -- BUILD COMMAND"
+stderr_has "  pgobolt train --state 'n o' -- PROGRAM ARGS"
+rm -rf empty cut "n o"
+
+### programs that share objects with calls through pointers, each with a weight
+cat >calls.c <<'END'
+static long twice(long n) { return 2 * n; }
+static long half(long n) { return n / 2; }
+long (*const calls[])(long) = {twice, half};
+long call(long n) { return calls[n % 3 == 0](n); }
+END
+echo 'long call(long n); int main(void) { return call(call(7)) != 28; }' >one.c
+echo 'long call(long n); int main(void) { return call(3) + call(6) != 4; }' >two.c
+gcc_calls="gcc -O1 -c calls.c && gcc -O1 -o one one.c calls.o && gcc -O1 -o two two.c calls.o"
+run 0 build --instrument -- sh -c "$gcc_calls"
+run 0 train --weight 3 -- ./one
+run 0 train -- ./two
+run 0 train --weight 2 -- ./one
+stderr_has "merged over 3 runs"
+# twice() ran twice in each of 3 + 2 runs, half() twice in one
+if command -v gcov-dump >/dev/null; then
+	gcov-dump -l .pgobolt/profile/gcc-*/*calls.gcda >"$scratch/stdout"
+	for count in 10 2; do
+		grep -q " 0: $count *\$" "$scratch/stdout" ||
+			fail "$last: no function of calls.c ran $count times"
+	done
+fi
+run 0 build --use -- sh -c "$gcc_calls"
+stderr_lacks "arning"
+rm -f one two one.c two.c calls.[co]
+
 ### another compiler than the trained one
 make -s clean
 other=
@@ -367,7 +430,10 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	run 125 train -- setpriv --reuid=65534 --regid=65534 --clear-groups ./app
 	stderr_has "no profile was written"
 	stderr_has "programs that count: $PWD/app"
-	stderr_has "must let it write to $PWD/.pgobolt, by this name"
+	stderr_has "in a sandbox or a container: let it write to $PWD/.pgobolt, by this name"
+	umask 0
+	run 0 train -- setpriv --reuid=65534 --regid=65534 --clear-groups ./app
+	umask 022
 fi
 
 ### a path that is no name for gcc's counts

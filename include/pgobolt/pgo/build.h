@@ -101,6 +101,9 @@ void pgb_build_check_inputs(struct pgb_build_result *result, const struct pgb_bu
 bool pgb_build_is_mixed(const struct pgb_build_result *result, const char **one,
 			const char **other);
 
+/* " --state DIR" for a command line, or "" where it is the usual one. The caller frees it. */
+char *pgb_build_state_option(const char *state);
+
 /* The log as it is; "" where there is none. The caller frees it. */
 char *pgb_build_log(const char *state);
 
