@@ -129,9 +129,12 @@ static int make_state(const char *path, char **absolute, struct pgb_error *error
 	if (*absolute == NULL)
 		return pgb_fail(error, pgb_code_from_errno(errno), "cannot find %s: %s", path,
 				strerror(errno));
-	if (strchr(*absolute, ':')) {
-		pgb_fail(error, PGB_E_NOT_SUITABLE,
-			 "%s has a colon in its path: it cannot stand in PATH", *absolute);
+	if (strpbrk(*absolute, ":%")) {
+		pgb_fail(error, PGB_E_NOT_SUITABLE, "%s has a %s", *absolute,
+			 strchr(*absolute, ':')
+				 ? "colon in its path: it cannot stand in PATH"
+				 : "percent sign in its path: programs that count "
+				   "would write elsewhere, by what stands behind it");
 		(void)rmdir(*absolute); /* what is in it stays */
 		return pgb_remedy(error, "keep it where there is none: --state DIR");
 	}
@@ -153,7 +156,7 @@ int pgb_build_environment_init(struct pgb_build_environment *environment,
 {
 	int status;
 
-	*environment = (struct pgb_build_environment){0};
+	*environment = (struct pgb_build_environment){.stop = config->stop};
 	status = make_state(config->state, &environment->state, error);
 	if (status == 0)
 		status = pgb_build_shims(environment->state, error);
@@ -211,8 +214,12 @@ int pgb_build_command(const struct pgb_build_environment *environment, int *wait
 		.environment = (const char *const *)environment->variables.items.items,
 	};
 	struct pgb_process process;
-	int status = pgb_process_spawn(&process, &spawn, error);
+	int status;
 
+	/* What interrupted us while compilers were asked was meant for the command as well. */
+	if (environment->stop && *environment->stop)
+		return pgb_fail(error, PGB_E_INTERRUPTED, "interrupted before the command began");
+	status = pgb_process_spawn(&process, &spawn, error);
 	if (status == 0)
 		status = pgb_process_wait(&process, -1, wait_status, error);
 	return status < 0 ? status : 0;

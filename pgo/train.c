@@ -93,7 +93,8 @@ static int run_command(struct train *train, struct pgb_error *error)
 	struct pgb_build_config config = {.mode = train->cs ? PGB_BUILD_INSTRUMENT_CS
 							    : PGB_BUILD_INSTRUMENT,
 					  .state = train->config->state,
-					  .argv = train->config->argv};
+					  .argv = train->config->argv,
+					  .stop = train->config->stop};
 	struct pgb_build_environment environment;
 	int status = pgb_build_environment_init(&environment, &config, error);
 

@@ -8,6 +8,7 @@
 #include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/build.h"
 #include "pgobolt/pgo/cli/commands.h"
+#include "pgobolt/pgo/cli/interrupt.h"
 #include "pgobolt/pgo/cli/table.h"
 
 struct build_options {
@@ -305,6 +306,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 		.partial_training = wanted->partial_training,
 		.sample = wanted->sample,
 		.lines = wanted->use && wanted->sampling,
+		.stop = &pgb_interrupted,
 	};
 	struct pgb_build_result result;
 	int code = check(cli, wanted, error);

@@ -7,6 +7,7 @@
 #include "pgo/cli/run_command.h"
 #include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/build.h"
+#include "pgobolt/pgo/cli/interrupt.h"
 #include "pgobolt/pgo/cli/table.h"
 #include "pgobolt/pgo/train.h"
 
@@ -102,6 +103,7 @@ static int run(struct pgb_cli *cli, struct pgb_error *error)
 		.argv = cli->arguments.program,
 		.weight = (unsigned long)wanted->weight,
 		.new_runs = wanted->new_runs,
+		.stop = &pgb_interrupted,
 	};
 	struct pgb_train_result result;
 	int code = pgb_cli_check_program(cli, "pgobolt train -- ./app input", error);

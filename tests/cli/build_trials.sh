@@ -451,6 +451,25 @@ run 1 build --state a:b --instrument -- make app
 stderr_has "has a colon in its path"
 stderr_has "keep it where there is none: --state DIR"
 no_leftovers
+run 1 build --state 'a%pb' --instrument -- make app
+stderr_has "has a percent sign in its path"
+no_leftovers
+
+### interrupted while compilers are asked who they are: the command does not begin
+if [ $((0x$(sed -n 's/^SigIgn:[^0-9a-f]*//p' /proc/$$/status) & 2)) -eq 0 ]; then
+	mkdir fake
+	printf '#!/bin/sh\nkill -INT $PPID\nexec %s "$@"\n' "$(command -v gcc)" >fake/gcc
+	chmod +x fake/gcc
+	path=$PATH
+	PATH=$PWD/fake:$PATH
+	run 1 build --instrument -- touch begun
+	stderr_has "interrupted before the command began"
+	[ ! -e begun ] || fail "$last: the command was run"
+	PATH=$path
+	rm -rf fake
+else
+	skip "interrupts are ignored here"
+fi
 
 ### nothing but the build's own output is touched
 make -s clean

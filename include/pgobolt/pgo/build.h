@@ -15,6 +15,7 @@
 #ifndef PGOBOLT_PGO_BUILD_H
 #define PGOBOLT_PGO_BUILD_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct pgb_build_config {
 	bool partial_training; /* USE, gcc: functions without counts are not cold */
 	const char *sample;    /* USE: this sample profile instead of the trained one; NULL */
 	bool lines;	       /* USE: with what SAMPLING adds, for the next sample profile */
+	const volatile sig_atomic_t *stop; /* set: do not begin the command; NULL */
 };
 
 struct pgb_build_result {
@@ -62,6 +64,7 @@ struct pgb_build_environment {
 	struct pgb_shim_words argv;	 /* NULL-terminated */
 	char *file;			 /* what argv[0] means: a shim or NULL */
 	char *state;			 /* absolute */
+	const volatile sig_atomic_t *stop;
 };
 int pgb_build_environment_init(struct pgb_build_environment *environment,
 			       const struct pgb_build_config *config, struct pgb_error *error);

@@ -7,6 +7,7 @@
 #ifndef PGOBOLT_PGO_TRAIN_H
 #define PGOBOLT_PGO_TRAIN_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include "pgobolt/base/array.h"
@@ -16,8 +17,9 @@
 struct pgb_train_config {
 	const char *state; /* the state folder of pgobolt build */
 	const char *const *argv;
-	unsigned long weight; /* at least 1 */
-	bool new_runs;	      /* forget the runs before this one */
+	unsigned long weight;		   /* at least 1 */
+	bool new_runs;			   /* forget the runs before this one */
+	const volatile sig_atomic_t *stop; /* set: do not begin the command; NULL */
 };
 
 /* The profile for one key. */
