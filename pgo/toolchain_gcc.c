@@ -172,6 +172,26 @@ static void add_files(struct pgb_shim_words *files, const char *folder)
 		free(entries);
 }
 
+unsigned long pgb_gcda_drop_damaged(const char *run, const char *key)
+{
+	char *folder = pgb_format("%s/%s", run, key);
+	struct pgb_shim_words files = {0};
+	unsigned long damaged = 0;
+
+	add_files(&files, folder);
+	for (size_t i = 0; i < files.items.count; i++) {
+		struct pgb_file_map map = {0};
+
+		(void)pgb_file_map_open(&map, files.items.items[i], NULL);
+		if (!pgb_gcda_is_whole(pgb_cursor_of(map.bytes, map.size_bytes)))
+			damaged += unlink(files.items.items[i]) == 0;
+		pgb_file_map_close(&map);
+	}
+	pgb_shim_words_release(&files);
+	free(folder);
+	return damaged;
+}
+
 /* What cannot be asked stays unknown. */
 static void ask_some(char *const *files, size_t file_count, const char *dump,
 		     struct pgb_merge_counts *counts)

@@ -21,6 +21,9 @@ char *pgb_gcc_runtime(const char *gcc);
 /* A .gcda file; one of a gcc that is not known here is taken to be whole. */
 bool pgb_gcda_is_whole(struct pgb_cursor cursor);
 
+/* Remove those in RUN/KEY, or below, that were not written to their end; how many. */
+unsigned long pgb_gcda_drop_damaged(const char *run, const char *key);
+
 /*
  * Append to the empty `sum` what two .gcda files of one object have counted, each so many times.
  * false: not of one object, or of a gcc that is not known here; what `sum` holds then is nothing.

@@ -78,28 +78,6 @@ static void count_files(const char *folder, const char *ending, uint64_t *count,
 	*size_bytes += found.size_bytes;
 }
 
-static void drop_damaged(void *context, const char *path)
-{
-	unsigned long *damaged = context;
-	struct pgb_file_map map = {0};
-
-	(void)pgb_file_map_open(&map, path, NULL);
-	if (!pgb_gcda_is_whole(pgb_cursor_of(map.bytes, map.size_bytes)))
-		*damaged += unlink(path) == 0;
-	pgb_file_map_close(&map);
-}
-
-/* What is left is good for later mergings, too. How many were not whole. */
-static unsigned long check_run(const struct train *train, const char *key)
-{
-	char *folder = pgb_format("%s/%s", train->run, key);
-	unsigned long damaged = 0;
-
-	visit_files(folder, ".gcda", drop_damaged, &damaged);
-	free(folder);
-	return damaged;
-}
-
 /*
  * Programs that were started without our environment (sudo, env -i, a daemon's manager) write
  * where the flags said: these counts are of this run, too.
@@ -383,7 +361,7 @@ static int merge_key(struct train *train, const char *key, const char *folder, u
 	int status = 0;
 
 	if (pgb_compiler_from_key(&compiler, key)) {
-		damaged = check_run(train, key);
+		damaged = pgb_gcda_drop_damaged(train->run, key);
 		profile.runs = add_runs(train, &compiler, key, &raw);
 	}
 	if (raw.items.count > 0) {
