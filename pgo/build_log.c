@@ -104,6 +104,8 @@ static void read_line(struct reading *reading, const char *what, const char *val
 		reading->probe = false;
 	} else if (strcmp(what, "object") == 0 || strcmp(what, "source") == 0) {
 		read_compiled(reading, value);
+	} else if (strcmp(what, "of") == 0) {
+		pgb_shim_words_add(&result->compiled_files, value);
 	} else if (strcmp(what, "unprofiled") == 0) {
 		if (!reading->probe)
 			add_once(&result->unprofiled, value);

@@ -159,10 +159,12 @@ static void log_compile(struct pgb_text *text, const struct pgb_shim_step *step,
 	for (size_t i = 0; i < step->sources.count; i++) {
 		char *object = default_object(step->sources.items[i]);
 
-		if (!step->objects)
-			log_line(text, "source", folder, step->sources.items[i]);
-		else
+		if (step->objects) {
 			log_line(text, "object", folder, step->output ? step->output : object);
+			log_line(text, "of", folder, step->sources.items[i]);
+		} else {
+			log_line(text, "source", folder, step->sources.items[i]);
+		}
 		free(object);
 	}
 }

@@ -342,6 +342,7 @@ cp work.o counting
 make -s clean
 run 0 build --use -- sh -c "make libwork.a && mv work.o a.o && $link a.o && $link libwork.a &&
 	ld -r -o both.o a.o && mv both.o b.o && $link b.o &&
+	cp work.c unit.c && gcc -c -o c.o unit.c && mv c.o d.o && $link d.o && rm unit.c &&
 	echo '.globl work; work: ret' | as -o c.o && $link c.o"
 stderr_lacks "pgobolt: warning"
 sed 's/work/other/' work.c >other.c && gcc -O2 -c -o "beside.o" other.c

@@ -6,8 +6,8 @@
  *	bin/		shims, first in PATH
  *	mode		the last build: "instrument", "instrument-cs", "sampling", "use PROFILES"
  *	compiled	what the shims saw since the mode changed, one tab-separated line each:
- *			compiler KEY, object FILE, source FILE, own FILE, unprofiled KEY,
- *			cargo FOLDER, link FILE, input FILE (of that link)
+ *			compiler KEY, object FILE, of FILE (its source), source FILE, own FILE,
+ *			unprofiled KEY, cargo FOLDER, link FILE, input FILE (of that link)
  *	raw/KEY/	where programs write their counts when nobody trains them
  *	runs/N/		one training run: weight, raw profiles; `cs`: of a context-sensitive build
  *	profile/	merged: see pgo/toolchain.h; sample-HASH.afdo: a copy of the sample profile
@@ -44,7 +44,7 @@ struct pgb_build_result {
 	struct pgb_shim_words compiled_by; /* keys of those that compiled one of `compiled` */
 	struct pgb_shim_words unprofiled;  /* keys of those that there was no profile for */
 	struct pgb_shim_words trained;	   /* keys that there is a profile for */
-	struct pgb_shim_words compiled_files; /* objects, or sources where those are not named */
+	struct pgb_shim_words compiled_files; /* objects and sources */
 	struct pgb_shim_words own_profile; /* sources that the build profiles itself: left alone */
 	struct pgb_shim_words inputs;	   /* objects and archives that were linked, each once */
 	struct pgb_shim_words stale;	   /* of these, what an earlier build compiled */
