@@ -252,7 +252,9 @@ static int fail_empty(const struct pgb_build_config *config, struct pgb_error *e
 		"if all was built before, remove that (make clean) and build again\n"
 		"if the build was configured with a compiler's full path (CMake does), configure "
 		"it again by pgobolt build --%s -- .., in a new folder\n"
-		"if its files name a compiler by a path, name it without one: make CC=gcc",
+		"if its files name a compiler by a path, name it without one: make CC=gcc\n"
+		"if it clears the environment (env -i, sudo, a login shell), do that outside: sudo "
+		"pgobolt build ..",
 		mode_option(config->mode));
 	free(line);
 	return PGB_E_EMPTY;

@@ -128,7 +128,6 @@ static int keep_sample(struct pgb_build_environment *environment, const char *sa
 
 /* ---- the mode */
 
-/* Names what the build uses; "" where it needs no profile. */
 char *pgb_build_state_option(const char *state)
 {
 	const char *argv[] = {"--state", state, NULL};
@@ -142,6 +141,7 @@ char *pgb_build_state_option(const char *state)
 	return option;
 }
 
+/* Names what the build uses; "" where it needs no profile. */
 static int find_profile(struct pgb_build_environment *environment,
 			const struct pgb_build_config *config, char **profile,
 			struct pgb_error *error)

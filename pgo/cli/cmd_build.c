@@ -233,7 +233,7 @@ static void show(struct pgb_cli *cli, const struct build_options *wanted,
 	if (result->compiled && !result->linked)
 		pgb_output_note(output,
 				"  a library alone cannot be %s: link the program by "
-				"pgobolt build as well",
+				"pgobolt build as well, and by the compiler, not by ld itself",
 				wanted->instrument ? "trained" : "rearranged");
 	if (wanted->sampling)
 		pgb_output_next(output, "pgobolt record -- PROGRAM ARGS, then pgobolt convert "

@@ -210,6 +210,12 @@ run 0 train -- ./app 2
 stderr_has "merged over 7 runs"
 rm -f train.? failed.?
 
+### a build that hides its compilers from us
+make -s clean
+rm -rf .pgobolt
+run 1 build --instrument -- env -i PATH="$PATH" make app
+stderr_has "if it clears the environment (env -i, sudo, a login shell), do that outside"
+
 ### a library alone is no program
 make -s clean
 rm -rf .pgobolt
