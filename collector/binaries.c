@@ -101,11 +101,6 @@ void pgb_binaries_free(struct pgb_binaries *binaries)
 	free(binaries);
 }
 
-static bool starts_with(const char *text, const char *start)
-{
-	return strncmp(text, start, strlen(start)) == 0;
-}
-
 /* Names that the kernel gives to memory: "", "[vdso]", "//anon", "anon_inode:", .. */
 static bool names_memory(const char *path)
 {
@@ -114,7 +109,7 @@ static bool names_memory(const char *path)
 	if (path[0] != '/' || path[1] == '/')
 		return true;
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
-		if (starts_with(path, starts[i]))
+		if (pgb_begins_with(path, starts[i]))
 			return true;
 	return false;
 }
@@ -266,7 +261,7 @@ static uint32_t resolve(struct pgb_binaries *binaries, const struct pgb_map_even
 	struct pgb_binary *binary = open_binary(binaries, event, deleted);
 	uint32_t number;
 
-	if (binary->kind != PGB_BINARY_ELF && starts_with(event->path, "/memfd:")) {
+	if (binary->kind != PGB_BINARY_ELF && pgb_begins_with(event->path, "/memfd:")) {
 		free_binary(binary);
 		return PGB_BINARY_ANONYMOUS;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the shims wrote down about a build. */
 #include "pgo/build_private.h"
+#include "pgobolt/base/text.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,46 +31,24 @@ static bool is_probe(const char *path)
 	       strstr(path, "/CompilerIdC") || strstr(path, "/meson-private/");
 }
 
-static bool begins_with(const char *path, const char *beginning)
-{
-	return strncmp(path, beginning, strlen(beginning)) == 0;
-}
-
 bool pgb_build_is_of_system(const char *path)
 {
 	static const char *const folders[] = {"/usr/",	  "/lib/",    "/lib32/", "/lib64/",
 					      "/libx32/", "/libo32/", "/opt/",	 NULL};
 
 	for (size_t i = 0; folders[i]; i++)
-		if (begins_with(path, folders[i]))
-			return !begins_with(path, "/usr/src/");
+		if (pgb_begins_with(path, folders[i]))
+			return !pgb_begins_with(path, "/usr/src/");
 	return false;
-}
-
-static bool ends_with(const char *path, const char *ending)
-{
-	size_t length = strlen(path), of_ending = strlen(ending);
-
-	return length > of_ending && strcmp(path + length - of_ending, ending) == 0;
 }
 
 static bool is_compiled_code(const char *path)
 {
 	static const char *const endings[] = {".o", ".lo", ".obj", ".a", ".pic.o", NULL};
 	for (size_t i = 0; endings[i]; i++)
-		if (ends_with(path, endings[i]))
+		if (pgb_ends_with(path, endings[i]))
 			return true;
 	return false;
-}
-
-/* Objects and archives that the build may have made. */
-static void read_input(struct pgb_build_result *result, const char *path)
-{
-	char resolved[PATH_MAX];
-
-	if (is_compiled_code(path) && !is_probe(path) && realpath(path, resolved) != NULL &&
-	    !pgb_build_is_of_system(resolved))
-		pgb_shim_words_add(&result->inputs, resolved);
 }
 
 /* The lines of one compiler call stand together: what is said of a probe is said of nothing else.
@@ -88,7 +66,7 @@ static void read_compiled(struct reading *reading, const char *path)
 		return;
 	reading->result->compiled++;
 	pgb_shim_words_add(&reading->result->compiled_files, path);
-	reading->result->rust |= ends_with(path, ".rs");
+	reading->result->rust |= pgb_ends_with(path, ".rs");
 	if (reading->compiler)
 		add_once(&reading->result->compiled_by, reading->compiler);
 }
@@ -105,7 +83,8 @@ static void read_line(struct reading *reading, const char *what, const char *val
 	} else if (strcmp(what, "object") == 0 || strcmp(what, "source") == 0) {
 		read_compiled(reading, value);
 	} else if (strcmp(what, "of") == 0) {
-		pgb_shim_words_add(&result->compiled_files, value);
+		if (!reading->probe)
+			pgb_shim_words_add(&result->sources, value);
 	} else if (strcmp(what, "unprofiled") == 0) {
 		if (!reading->probe)
 			add_once(&result->unprofiled, value);
@@ -115,7 +94,8 @@ static void read_line(struct reading *reading, const char *what, const char *val
 		if (reading->compiler)
 			add_once(&result->compiled_by, reading->compiler);
 	} else if (strcmp(what, "input") == 0) {
-		read_input(result, value);
+		if (is_compiled_code(value) && !is_probe(value))
+			pgb_shim_words_add(&result->inputs, value);
 	} else if (strcmp(what, "link") == 0 && !is_probe(value)) {
 		result->linked++;
 		add_once(&result->outputs, value);
@@ -184,6 +164,7 @@ void pgb_build_result_release(struct pgb_build_result *result)
 	pgb_shim_words_release(&result->trained);
 	pgb_shim_words_release(&result->unprofiled);
 	pgb_shim_words_release(&result->compiled_files);
+	pgb_shim_words_release(&result->sources);
 	pgb_shim_words_release(&result->own_profile);
 	pgb_shim_words_release(&result->inputs);
 	pgb_shim_words_release(&result->stale);

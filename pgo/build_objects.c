@@ -7,6 +7,7 @@
  */
 #include "pgo/build_private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,19 +86,25 @@ void pgb_build_check_inputs(struct pgb_build_result *result, const struct pgb_bu
 	int64_t started_ns = pgb_build_started_ns(state);
 
 	list_stems(&judge.compiled, &whole->compiled_files);
+	list_stems(&judge.compiled, &whole->sources);
 	list_stems(&judge.own, &whole->own_profile);
 	for (size_t i = 0; i < result->inputs.items.count; i++) {
+		char resolved[PATH_MAX];
 		struct stat status;
 
-		judge.path = result->inputs.items.items[i];
-		if (stat(judge.path, &status) != 0)
+		if (realpath(result->inputs.items.items[i], resolved) == NULL ||
+		    pgb_build_is_of_system(resolved) || stat(resolved, &status) != 0)
 			continue;
+		judge.path = resolved;
 		if ((int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec <
 		    started_ns)
 			pgb_shim_words_add(&result->stale, judge.path);
 		else
 			(void)pgb_elf_objects_read(judge.path, judge_object, &judge, NULL);
 	}
+	/* one file may have been named in several ways */
+	pgb_shim_words_sort(&result->stale);
+	pgb_shim_words_sort(&result->bypassed);
 	pgb_shim_words_release(&judge.compiled);
 	pgb_shim_words_release(&judge.own);
 }

@@ -13,7 +13,7 @@
 #include "pgobolt/pgo/build.h"
 #include "pgobolt/pgo/recording.h"
 
-enum { HEAD_BYTES = 8, STALE_NAMED_MAX = 5 };
+enum { HEAD_BYTES = 8 };
 
 static int fail_missing(const char *binary, struct pgb_error *error)
 {
@@ -69,24 +69,20 @@ int pgb_pipeline_check_objects(const struct pgb_pipeline *pipeline, struct pgb_e
 {
 	char *log = pgb_build_log(pipeline->config->state);
 	struct pgb_build_result result = {0};
-	struct pgb_text names = {0};
+	char *names;
 	int code = 0;
 
 	pgb_build_read_log(&result, log);
 	pgb_build_check_inputs(&result, &result, pipeline->config->state,
 			       pgb_build_last_mode(pipeline->config->state));
-	for (size_t i = 0; i < result.stale.items.count && i < STALE_NAMED_MAX; i++)
-		pgb_text_addf(&names, "%s%s", i ? ", " : "", result.stale.items.items[i]);
-	if (result.stale.items.count > STALE_NAMED_MAX)
-		pgb_text_addf(&names, " and %zu more", result.stale.items.count - STALE_NAMED_MAX);
+	names = pgb_shim_words_name(&result.stale);
 	if (result.stale.items.count > 0) {
 		pgb_fail(error, PGB_E_MISMATCH,
-			 "linked, but compiled by an earlier build with other flags: %s",
-			 pgb_text_string(&names));
+			 "linked, but compiled by an earlier build with other flags: %s", names);
 		code = pgb_remedy(error, "let each build begin anew: --clean 'make clean'\n"
 					 "if they are meant to stay as they are: --allow-stale");
 	}
-	pgb_text_release(&names);
+	free(names);
 	pgb_build_result_release(&result);
 	free(log);
 	return code;

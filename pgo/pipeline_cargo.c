@@ -5,16 +5,11 @@
 #include <unistd.h>
 
 #include "pgo/pipeline_private.h"
-#include "pgobolt/base/array.h"
 #include "pgobolt/base/text.h"
 #include "pgobolt/collector/process.h"
+#include "pgobolt/pgo/shim.h"
 
 enum { ASK_TIMEOUT_S = 20 };
-
-static int compare_strings(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
 
 /* Variables have any place in the environment. */
 static void add_cargo_variables(struct pgb_text *text)
@@ -26,17 +21,16 @@ static void add_cargo_variables(struct pgb_text *text)
 						 "RUSTC",
 						 "RUSTUP_TOOLCHAIN=",
 						 NULL};
-	PGB_ARRAY(const char *) found = {0};
+	struct pgb_shim_words found = {0};
 
 	for (size_t i = 0; environ[i]; i++)
 		for (size_t k = 0; beginnings[k]; k++)
-			if (strncmp(environ[i], beginnings[k], strlen(beginnings[k])) == 0)
-				pgb_array_push(&found, environ[i]);
-	if (found.count > 0)
-		qsort(found.items, found.count, sizeof(*found.items), compare_strings);
-	for (size_t i = 0; i < found.count; i++)
-		pgb_text_addf(text, "%s\n", found.items[i]);
-	pgb_array_release(&found);
+			if (pgb_begins_with(environ[i], beginnings[k]))
+				pgb_shim_words_add(&found, environ[i]);
+	pgb_shim_words_sort(&found);
+	for (size_t i = 0; i < found.items.count; i++)
+		pgb_text_addf(text, "%s\n", found.items.items[i]);
+	pgb_shim_words_release(&found);
 }
 
 /* Its configuration, from this folder up to the root, and the user's. */

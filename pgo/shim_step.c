@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pgobolt/base/text.h"
 #include "pgobolt/pgo/shim.h"
 
 static const char *const mode_words[] = {
@@ -39,18 +40,6 @@ static bool is_one_of(const char *word, const char *const *list)
 		if (strcmp(word, *list) == 0)
 			return true;
 	return false;
-}
-
-static bool ends_with(const char *word, const char *end)
-{
-	size_t length = strlen(word), end_length = strlen(end);
-
-	return length >= end_length && strcmp(word + length - end_length, end) == 0;
-}
-
-static bool begins_with(const char *word, const char *beginning)
-{
-	return strncmp(word, beginning, strlen(beginning)) == 0;
 }
 
 /* Options whose value is the next word. */
@@ -132,8 +121,8 @@ static const char *const asks[] = {
 
 static bool is_question(const char *word)
 {
-	return is_one_of(word, asks) || begins_with(word, "-print-") ||
-	       begins_with(word, "--print-") || begins_with(word, "--help=");
+	return is_one_of(word, asks) || pgb_begins_with(word, "-print-") ||
+	       pgb_begins_with(word, "--print-") || pgb_begins_with(word, "--help=");
 }
 
 static const char *const extensions_assembler[] = {"s", "S", "sx", "asm", NULL};
@@ -168,12 +157,13 @@ static void read_input(struct reading *reading, const char *name)
 	enum input_kind kind = kind_of_file(name);
 
 	if (reading->language)
-		kind = begins_with(reading->language, "assembler") ? INPUT_ASSEMBLER : INPUT_SOURCE;
+		kind = pgb_begins_with(reading->language, "assembler") ? INPUT_ASSEMBLER
+								       : INPUT_SOURCE;
 	if (kind == INPUT_SOURCE) {
 		pgb_array_push(&reading->step->sources, name);
 	} else if (kind == INPUT_OBJECT) {
 		pgb_array_push(&reading->step->inputs, name);
-		reading->step->rust |= ends_with(name, ".rcgu.o");
+		reading->step->rust |= pgb_ends_with(name, ".rcgu.o");
 	} else {
 		reading->step->links = true; /* if anything is: -c is seen below */
 	}
@@ -256,16 +246,16 @@ static void read_option(struct reading *reading, const struct pgb_toolchain *too
 		reading->only_compiles = true;
 	else if (strcmp(word, "-r") == 0)
 		reading->relocatable = true;
-	else if (begins_with(word, "-Wl,"))
+	else if (pgb_begins_with(word, "-Wl,"))
 		read_linker_items(reading, word);
 	else if (strcmp(word, "-s") == 0)
 		step->strips = true;
-	else if (begins_with(word, "-x"))
+	else if (pgb_begins_with(word, "-x"))
 		set_language(reading, word + 2);
-	else if (begins_with(word, "-o") && word[2])
+	else if (pgb_begins_with(word, "-o") && word[2])
 		step->output = word + 2;
 	for (const char *const *own = toolchain->own_flags; *own; own++)
-		step->own_profile |= begins_with(word, *own);
+		step->own_profile |= pgb_begins_with(word, *own);
 }
 
 /* An option and its value in two words. */
@@ -306,7 +296,7 @@ static void read_c(struct pgb_shim_step *step, const struct pgb_toolchain *toolc
 static bool is_for_build(const char *option, const char *value)
 {
 	if (strcmp(option, "--crate-name") == 0)
-		return begins_with(value, "build_script_");
+		return pgb_begins_with(value, "build_script_");
 	return strcmp(option, "--crate-type") == 0 && strcmp(value, "proc-macro") == 0;
 }
 
@@ -321,21 +311,21 @@ static void read_rust(struct pgb_shim_step *step, const struct pgb_toolchain *to
 
 		if ((strcmp(word, "-C") == 0 || strcmp(word, "-Z") == 0) && words[1])
 			joined = pgb_format("%s%s", word, *++words);
-		else if (begins_with(word, "--print") || strcmp(word, "-vV") == 0 ||
+		else if (pgb_begins_with(word, "--print") || strcmp(word, "-vV") == 0 ||
 			 strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0 ||
 			 strcmp(word, "--help") == 0)
 			asked = true;
-		else if (begins_with(word, "--crate-") && words[1] && !strchr(word, '=')) {
+		else if (pgb_begins_with(word, "--crate-") && words[1] && !strchr(word, '=')) {
 			asked |= is_for_build(word, words[1]);
 			words++;
 		} else if (strcmp(word, "--crate-type=proc-macro") == 0)
 			asked = true;
 		else if (strcmp(word, "-o") == 0 && words[1])
 			step->output = *++words;
-		else if (word[0] != '-' && strlen(word) > 3 && ends_with(word, ".rs"))
+		else if (word[0] != '-' && pgb_ends_with(word, ".rs"))
 			pgb_array_push(&step->sources, word);
 		for (const char *const *own = toolchain->own_flags; *own; own++)
-			step->own_profile |= begins_with(joined ? joined : word, *own);
+			step->own_profile |= pgb_begins_with(joined ? joined : word, *own);
 		free(joined);
 	}
 	step->compiles = !asked && step->sources.count > 0;
@@ -430,7 +420,7 @@ void pgb_shim_arguments(const struct pgb_shim_settings *settings, const struct p
 		} else if (strcmp(word, "-Xlinker") == 0 && arguments[1] &&
 			   linker_item(arguments[1], strlen(arguments[1])) == LINKER_STRIPS) {
 			arguments++;
-		} else if (begins_with(word, "-Wl,")) {
+		} else if (pgb_begins_with(word, "-Wl,")) {
 			kept = without_strip_items(word);
 			if (kept)
 				pgb_array_push(&words->items, kept);

@@ -12,6 +12,7 @@ enum {
 	RESPONSE_SIZE_MAX = 4 << 20,
 	RESPONSE_TOTAL_MAX = 16 << 20, /* of all files: one may name itself many times */
 	ENCODED_SEPARATOR = 0x1f,
+	NAMED_MAX = 5,
 };
 
 void pgb_shim_words_add(struct pgb_shim_words *words, const char *word)
@@ -51,6 +52,18 @@ bool pgb_shim_words_find(const struct pgb_shim_words *words, const char *word)
 {
 	return words->items.count > 0 && bsearch(&word, words->items.items, words->items.count,
 						 sizeof(words->items.items[0]), compare) != NULL;
+}
+
+char *pgb_shim_words_name(const struct pgb_shim_words *words)
+{
+	size_t count = words->items.count;
+	struct pgb_text names = {0};
+
+	for (size_t i = 0; i < count && i < NAMED_MAX; i++)
+		pgb_text_addf(&names, "%s%s", i ? ", " : "", words->items.items[i]);
+	if (count > NAMED_MAX)
+		pgb_text_addf(&names, " and %zu more", count - NAMED_MAX);
+	return pgb_text_detach(&names);
 }
 
 /* ---- response files */

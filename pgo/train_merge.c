@@ -13,18 +13,12 @@
 #include "pgo/toolchain_private.h"
 #include "pgo/train_private.h"
 #include "pgobolt/base/hash.h"
+#include "pgobolt/base/text.h"
 #include "pgobolt/collector/file.h"
 #include "pgobolt/collector/process.h"
 #include "pgobolt/pgo/build.h"
 
 enum { WEIGHT_SIZE_MAX = 64 };
-
-static bool ends_with(const char *name, const char *ending)
-{
-	size_t length = strlen(name), end = strlen(ending);
-
-	return length > end && strcmp(name + length - end, ending) == 0;
-}
 
 /* What is done with each file of a folder, in the order of names. */
 typedef void (*file_visitor)(void *context, const char *path);
@@ -43,7 +37,7 @@ static void visit_files(const char *folder, const char *ending, file_visitor vis
 
 		if (exists && S_ISDIR(status.st_mode))
 			visit_files(path, ending, visit, context);
-		else if (exists && ends_with(name, ending))
+		else if (exists && pgb_ends_with(name, ending))
 			visit(context, path);
 		free(path);
 		free(entries[i]);
@@ -154,7 +148,8 @@ static void add_run(const struct pgb_compiler *compiler, const char *key, const 
 		char *path = pgb_format("%s/%s", run, entries[i]->d_name);
 		struct stat status;
 
-		if (ends_with(path, ".profraw") && stat(path, &status) == 0 && status.st_size > 0)
+		if (pgb_ends_with(path, ".profraw") && stat(path, &status) == 0 &&
+		    status.st_size > 0)
 			add_raw(raw, path, weight);
 		else
 			free(path);

@@ -57,24 +57,11 @@ static const struct pgb_option options[] = {
 	{.name = NULL},
 };
 
-enum { STALE_SHOWN_MAX = 5 };
-
-/* "a, b and 3 more"; the caller frees it. */
-static char *some_of(const struct pgb_shim_words *words)
-{
-	size_t count = words->items.count;
-	struct pgb_text names = {0};
-
-	for (size_t i = 0; i < count && i < STALE_SHOWN_MAX; i++)
-		pgb_text_addf(&names, "%s%s", i ? ", " : "", words->items.items[i]);
-	if (count > STALE_SHOWN_MAX)
-		pgb_text_addf(&names, " and %zu more", count - STALE_SHOWN_MAX);
-	return pgb_text_detach(&names);
-}
+enum { UNFIT_SHOWN_MAX = 5 };
 
 static void warn_stale(struct pgb_output *output, const struct pgb_build_result *result)
 {
-	char *names = some_of(&result->stale);
+	char *names = pgb_shim_words_name(&result->stale);
 
 	if (result->stale.items.count > 0)
 		pgb_output_warning(output,
@@ -87,7 +74,7 @@ static void warn_stale(struct pgb_output *output, const struct pgb_build_result 
 static void warn_bypassed(struct pgb_output *output, const struct build_options *wanted,
 			  const struct pgb_build_result *result)
 {
-	char *names = some_of(&result->bypassed);
+	char *names = pgb_shim_words_name(&result->bypassed);
 
 	if (result->bypassed.items.count > 0)
 		pgb_output_warning(
@@ -102,7 +89,7 @@ static void warn_bypassed(struct pgb_output *output, const struct build_options 
 /* Something else than the compiler and strip took them away: objcopy, ld. */
 static void warn_unfit(struct pgb_output *output, const struct pgb_build_result *result)
 {
-	for (size_t i = 0; i < result->unfit.items.count && i < STALE_SHOWN_MAX; i++)
+	for (size_t i = 0; i < result->unfit.items.count && i < UNFIT_SHOWN_MAX; i++)
 		pgb_output_warning(output,
 				   "%s has no relocations or no symbols: pgobolt optimize cannot "
 				   "rearrange it. Does the build strip it by a path "

@@ -40,6 +40,24 @@ static void test_probes(void **state)
 	}
 }
 
+/* gcc names counts after objects: their sources' paths, which may be longer, are kept apart. */
+static void test_sources(void **state)
+{
+	struct pgb_build_result result = {0};
+
+	(void)state;
+	pgb_build_read_log(&result, "compiler\tgcc-12\nobject\t/p/a.o\nof\t/far/away/a.c\n"
+				    "compiler\tgcc-12\nobject\t/p/conftest.o\nof\t/p/conftest.c\n"
+				    "link\t/p/app\ninput\t/p/b.o\ninput\t/p/a.o\ninput\t/p/b.o\n");
+	assert_int_equal(result.compiled_files.items.count, 1);
+	assert_string_equal(result.compiled_files.items.items[0], "/p/a.o");
+	assert_int_equal(result.sources.items.count, 1);
+	assert_string_equal(result.sources.items.items[0], "/far/away/a.c");
+	assert_int_equal(result.inputs.items.count, 2);
+	assert_string_equal(result.inputs.items.items[1], "/p/b.o");
+	pgb_build_result_release(&result);
+}
+
 static void test_system(void **state)
 {
 	static const struct {
@@ -64,6 +82,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_probes),
+		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_system),
 	};
 

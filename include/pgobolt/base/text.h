@@ -7,6 +7,7 @@
 #define PGOBOLT_BASE_TEXT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "pgobolt/base/alloc.h"
@@ -88,6 +89,19 @@ static inline void pgb_text_release(struct pgb_text *text)
 {
 	free(text->data);
 	*text = (struct pgb_text){0};
+}
+
+static inline bool pgb_begins_with(const char *text, const char *beginning)
+{
+	return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+/* Is there something before `ending`, too? */
+static inline bool pgb_ends_with(const char *text, const char *ending)
+{
+	size_t length = strlen(text), ending_length = strlen(ending);
+
+	return length > ending_length && strcmp(text + length - ending_length, ending) == 0;
 }
 
 /* Formatted copy; the caller frees it. */

@@ -44,7 +44,8 @@ struct pgb_build_result {
 	struct pgb_shim_words compiled_by; /* keys of those that compiled one of `compiled` */
 	struct pgb_shim_words unprofiled;  /* keys of those that there was no profile for */
 	struct pgb_shim_words trained;	   /* keys that there is a profile for */
-	struct pgb_shim_words compiled_files; /* objects and sources */
+	struct pgb_shim_words compiled_files; /* objects, or sources where those are not named */
+	struct pgb_shim_words sources;	      /* of these objects */
 	struct pgb_shim_words own_profile; /* sources that the build profiles itself: left alone */
 	struct pgb_shim_words inputs;	   /* objects and archives that were linked, each once */
 	struct pgb_shim_words stale;	   /* of these, what an earlier build compiled */

@@ -36,10 +36,11 @@ struct pgb_shim_words {
 };
 void pgb_shim_words_add(struct pgb_shim_words *words, const char *word);
 void pgb_shim_words_release(struct pgb_shim_words *words);
-/* Ascending, each word once. */
+/* Ascending, each word once; then whether a word is one of them. */
 void pgb_shim_words_sort(struct pgb_shim_words *words);
-/* Is it one of sorted words? */
 bool pgb_shim_words_find(const struct pgb_shim_words *words, const char *word);
+/* "a, b, c, d, e and 3 more"; the caller frees it. */
+char *pgb_shim_words_name(const struct pgb_shim_words *words);
 
 /* What one call of a compiler does. Strings are borrowed from the words. */
 struct pgb_shim_step {
